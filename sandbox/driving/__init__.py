@@ -1,0 +1,1 @@
+"""Driving a running sandbox from outside, over HTTP."""

@@ -1,0 +1,1 @@
+"""The protocol that all providers share, written once."""

@@ -1,0 +1,1 @@
+"""Faults on demand: delays, wrong answers, broken connections."""

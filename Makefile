@@ -1,0 +1,48 @@
+# `make` alone prints the targets. Everything a target needs is set up by itself, in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.8
+export UV_SYSTEM_CERTS := true
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help run test check format lock figures
+
+help: ## print these lines
+	@sed -n 's/^\([a-z]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
+
+run: $(VENV)/.ok ## set up, migrate, and serve on 127.0.0.1:8080 (PORT), providers without credentials from the sandbox
+	@exec $(BIN)/python run.py
+
+test: $(VENV)/.ok ## set up and run every test
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.ok ## format, lint, types, import contracts, migrations equal models
+	@$(BIN)/ruff format --check -q .
+	@$(BIN)/ruff check -q .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.migrations_equal_models
+
+format: $(VENV)/.ok ## bring the code into its form
+	@$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format -q .
+
+figures: $(VENV)/.ok ## print the numbers that README and the notes name
+	@$(BIN)/python -m benchmarks.figures
+
+lock: $(VENV)/.ok ## resolve requirements.in and requirements-dev.in anew
+	@.tools/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 requirements.in -o requirements.txt
+	@.tools/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+
+# uv sets up in seconds; where it cannot be had, pip does the same more slowly.
+$(VENV)/.ok: requirements.txt requirements-dev.txt
+	@rm -rf $(VENV) .tools
+	@if $(PYTHON) -m pip install -q --target .tools "uv==$(UV_VERSION)" >.uv.log 2>&1; then \
+	  .tools/bin/uv venv -q --python $(PYTHON) $(VENV) && \
+	  .tools/bin/uv pip sync -q --require-hashes --python $(BIN)/python requirements.txt requirements-dev.txt; \
+	else \
+	  $(PYTHON) -m venv $(VENV) && \
+	  $(BIN)/python -m pip install -q --require-hashes --no-deps -r requirements.txt -r requirements-dev.txt; \
+	fi
+	@touch $@

@@ -1,0 +1,5 @@
+"""Anything else: every field is kept, and every field is a secret."""
+
+from .declaration import ConnectionType
+
+CUSTOM = ConnectionType("custom")

@@ -1,0 +1,10 @@
+"""A Discord guild, or a bot's token."""
+
+from .declaration import ConnectionType, Field
+
+DISCORDS = ConnectionType(
+    "discords",
+    (Field("guildId"), Field("token", secret=True)),
+    words=("discord",),
+    one_of=("guildId", "token"),
+)

@@ -1,0 +1,73 @@
+"""What an application is bound to: unbound here, bound by create_app, and looked up per application."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, cast
+
+from flask import Flask, current_app
+from flask_jwt_extended import JWTManager
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from werkzeug.local import LocalProxy
+
+from app.models import Base, engines
+from app.oauth.outbound import Outbound
+from app.oauth.registration import Registration, register
+from app.providers import PROVIDERS
+from app.vault import Vault
+from config import Config
+
+db = SQLAlchemy(metadata=Base.metadata)
+migrate = Migrate()  # type: ignore[no-untyped-call]
+jwt = JWTManager()
+
+
+def _bound(name: str) -> Any:
+    return LocalProxy(lambda: current_app.extensions[f"latchkey.{name}"])
+
+
+settings = cast(Config, _bound("settings"))
+vault = cast(Vault, _bound("vault"))
+outbound = cast(Outbound, _bound("outbound"))
+registrations = cast("Mapping[str, Registration | None]", _bound("registrations"))
+
+
+def bind(app: Flask, config: Config) -> None:
+    """Bind every extension to this application. Opens no connection to anything."""
+    app.extensions["latchkey.settings"] = config
+    app.extensions["latchkey.vault"] = Vault(config.encryption_keys)
+    app.extensions["latchkey.outbound"] = Outbound()
+    app.extensions["latchkey.registrations"] = {
+        provider.name: register(provider, config.providers[provider.name], config.public_url)
+        for provider in PROVIDERS
+    }
+    _bind_tokens(app, config)
+    _bind_database(app, config.database_url)
+    migrate.init_app(app, db, render_as_batch=True)  # type: ignore[no-untyped-call]
+
+
+def _bind_tokens(app: Flask, config: Config) -> None:
+    app.config.update(
+        JWT_SECRET_KEY=config.jwt_secret_keys[0],
+        JWT_IDENTITY_CLAIM="user_id",
+        JWT_COOKIE_CSRF_PROTECT=False,  # no cookie ever authenticates the API
+        JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=config.jwt_access_ttl),
+        JWT_REFRESH_TOKEN_EXPIRES=timedelta(seconds=config.jwt_refresh_ttl),
+    )
+    jwt.init_app(app)
+
+
+def reading() -> None:
+    """Open this transaction for reading only. Without it, SQLite takes the write lock at once."""
+    db.session.connection(execution_options={"reads_only": True})
+
+
+def _bind_database(app: Flask, url: str) -> None:
+    app.config["SQLALCHEMY_DATABASE_URI"] = url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engines.options(url)
+    engines.make_private_file(url)
+    db.init_app(app)
+    with app.app_context():
+        engines.listen(db.engine)

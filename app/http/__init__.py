@@ -1,0 +1,45 @@
+"""The door: routes, status codes, who is calling. One blueprint for each concern, one for each provider."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_cors import CORS
+
+from app.providers import PROVIDERS
+from config import Config
+
+from . import (
+    access_urls,
+    accounts,
+    callback,
+    connect,
+    connections,
+    errors,
+    gate,
+    headers,
+    health,
+    legacy_tokens,
+    pages,
+    services,
+    sessions,
+)
+from .oauth import blueprint_for
+from .wire import RowId
+
+CONCERNS = (access_urls, callback, connect, connections, health, legacy_tokens, pages, services)
+
+
+def register(app: Flask, config: Config) -> None:
+    """Open the door: what every request passes, how failures are said, and every route."""
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.url_map.merge_slashes = False  # a merged path is answered by a redirect with a page in it
+    app.url_map.converters["row_id"] = RowId
+    sessions.bind(app, config)
+    for part in (gate, headers, errors):
+        part.register(app)
+    for concern in (*CONCERNS, accounts) if config.accounts_enabled else CONCERNS:
+        app.register_blueprint(concern.blueprint)
+    for provider in PROVIDERS:
+        app.register_blueprint(blueprint_for(provider))
+    if config.cors_origins:
+        CORS(app, origins=sorted(config.cors_origins), supports_credentials=True)

@@ -1,0 +1,83 @@
+"""/api/auth: the service's own accounts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, request
+
+from app.schemas.accounts import (
+    LoginSchema,
+    PasswordChangeSchema,
+    PasswordSchema,
+    RegisterSchema,
+    SignedInSchema,
+    TokenPairSchema,
+    UserSchema,
+)
+from app.schemas.wire import MessageSchema
+from app.services import accounts, bearer
+from app.services.bearer import Caller
+
+from .caller import authenticated, renewing
+from .wire import reads, writes
+
+blueprint = Blueprint("accounts", __name__, url_prefix="/api/auth")
+
+
+@blueprint.post("/register")
+@reads(RegisterSchema)
+@writes(SignedInSchema, 201)
+def register(body: dict[str, str]) -> Any:
+    return accounts.register(**body)
+
+
+@blueprint.post("/login")
+@reads(LoginSchema)
+@writes(SignedInSchema)
+def login(body: dict[str, str]) -> Any:
+    return accounts.login(**body, address=_address())
+
+
+@blueprint.post("/refresh")
+@renewing
+@writes(TokenPairSchema)
+def refresh(tokens: bearer.TokenPair) -> Any:
+    return tokens
+
+
+@blueprint.post("/logout")
+@authenticated
+@writes(MessageSchema)
+def logout(caller: Caller) -> Any:
+    bearer.end_login(caller.login_id)
+    return {"message": "logged out"}
+
+
+@blueprint.get("/me")
+@authenticated
+@writes(UserSchema)
+def me(caller: Caller) -> Any:
+    return accounts.profile(caller.user_id)
+
+
+@blueprint.put("/password")
+@authenticated
+@reads(PasswordChangeSchema)
+@writes(MessageSchema)
+def change_password(caller: Caller, body: dict[str, str]) -> Any:
+    accounts.change_password(user_id=caller.user_id, login_id=caller.login_id, address=_address(), **body)
+    return {"message": "updated password successfully"}
+
+
+@blueprint.delete("/me")
+@authenticated
+@reads(PasswordSchema)
+@writes(MessageSchema)
+def leave(caller: Caller, body: dict[str, str]) -> Any:
+    accounts.leave(user_id=caller.user_id, address=_address(), **body)
+    return {"message": "deleted account successfully"}
+
+
+def _address() -> str:
+    return request.remote_addr or ""

@@ -1,0 +1,99 @@
+"""The way to a provider, and the two pages on it: a link that asks before it goes on, and a confirmation."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, make_response, render_template, request, session
+
+from app.errors import TicketExpired
+from app.oauth.outbound import Deadline
+from app.services import flows, grants, receiving, tickets
+from app.services.pending import Pending, Wish
+from app.services.receiving import Received
+
+from . import browser
+from .headers import allow_form_to
+
+blueprint = Blueprint("connect", __name__, url_prefix="/connect")
+
+
+def send(url: str, *, status: int) -> Response:
+    return Response(status=status, headers={"Location": url})
+
+
+def send_to_provider(wish: Wish, *, status: int) -> Response:
+    """Begin a flow of this browser, and send it to its provider."""
+    name = browser.for_flow(wish.provider)
+    url, _ = flows.begin(wish, browser=name)
+    browser.remember(wish.provider, name)
+    return send(url, status=status)
+
+
+@blueprint.get("/<ticket>")
+def ask(ticket: str) -> Response:
+    """Say who would be connected to what. A ticket of our own hop goes straight on."""
+    pending = tickets.look_at(ticket)
+    if pending.straight_on:
+        return send_to_provider(tickets.redeem(ticket).wish, status=302)
+    page = render_template(
+        "connect.html", pending=pending, proof=browser.proof(browser.of_session(), ticket), ticket=ticket
+    )
+    registration = flows.ready(pending.wish.service)
+    return allow_form_to(make_response(page), _origin(registration.authorize_url))
+
+
+@blueprint.post("/<ticket>")
+def go_on(ticket: str) -> Response:
+    _check_proof(ticket)
+    return send_to_provider(tickets.redeem(ticket).wish, status=303)
+
+
+def ask_to_confirm(pending: Pending, received: Received) -> Response:
+    """Say which provider account would be tied to whom: this browser may not be the one that asked for it."""
+    name = browser.of_session()
+    ticket = flows.hold(pending, received.to_bytes(), browser=name)
+    page = render_template(
+        "confirm.html",
+        pending=pending,
+        account=received.account_label,
+        proof=browser.proof(name, ticket),
+        ticket=ticket,
+    )
+    return allow_form_to(make_response(page))
+
+
+@blueprint.post("/<ticket>/confirm")
+def confirm(ticket: str) -> Response:
+    pending, received = _take_held(ticket)
+    grants.attach(pending.wish, received, Deadline())
+    return _say(f"{pending.wish.provider.title} connected", f"It now belongs to {pending.username}.")
+
+
+@blueprint.post("/<ticket>/decline")
+def decline(ticket: str) -> Response:
+    pending, received = _take_held(ticket)
+    receiving.decline(pending.wish, received, Deadline())
+    return _say("Nothing was connected", f"{pending.wish.provider.title} was not tied to {pending.username}.")
+
+
+def _take_held(ticket: str) -> tuple[Pending, Received]:
+    _check_proof(ticket)
+    pending = flows.take_held(ticket, browser=session["browser"])
+    return pending, Received.from_bytes(pending.secret)
+
+
+def _check_proof(ticket: str) -> None:
+    """Only the page that this very browser was shown leads on."""
+    name = session.get("browser")
+    if not name or request.form.get("proof") != browser.proof(name, ticket):
+        raise TicketExpired
+
+
+def _say(title: str, text: str) -> Response:
+    return make_response(render_template("message.html", title=title, text=text))
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -1,0 +1,79 @@
+"""Seed 001: typed connections."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint
+
+from app.schemas.connections import (
+    AddConnectionSchema,
+    ConnectionListSchema,
+    ConnectionSchema,
+    ReadConnectionSchema,
+    RenameConnectionSchema,
+    ReplaceDataSchema,
+)
+from app.schemas.wire import MessageSchema
+from app.services import connections
+from app.services.bearer import Caller
+
+from .caller import owner
+from .wire import reads, writes
+
+blueprint = Blueprint("connections", __name__, url_prefix="/api/users/<username>")
+
+
+@blueprint.post("/add/connection")
+@owner
+@reads(AddConnectionSchema)
+@writes(ConnectionSchema, 201)
+def add(caller: Caller, body: dict[str, Any]) -> Any:
+    return connections.add(user_id=caller.user_id, **body)
+
+
+@blueprint.get("/get/connection/<row_id:id>")
+@owner
+@writes(ReadConnectionSchema)
+def read(caller: Caller, id: int | None) -> Any:
+    return connections.read(user_id=caller.user_id, id=id)
+
+
+@blueprint.get("/get/connections")
+@owner
+@writes(ConnectionListSchema)
+def every(caller: Caller) -> Any:
+    return {"connections": connections.every(user_id=caller.user_id)}
+
+
+@blueprint.put("/update/connection/name/<row_id:id>")
+@owner
+@reads(RenameConnectionSchema)
+@writes(MessageSchema)
+def rename(caller: Caller, id: int | None, body: dict[str, Any]) -> Any:
+    connections.rename(user_id=caller.user_id, id=id, **body)
+    return {"message": "updated connection successfully"}
+
+
+@blueprint.put("/update/connection/data/<row_id:id>")
+@owner
+@reads(ReplaceDataSchema)
+@writes(MessageSchema)
+def replace(caller: Caller, id: int | None, body: dict[str, Any]) -> Any:
+    connections.replace(user_id=caller.user_id, id=id, **body)
+    return {"message": "updated connection successfully"}
+
+
+@blueprint.get("/check/connection/<row_id:id>")
+@owner
+@writes(MessageSchema)
+def check(caller: Caller, id: int | None) -> Any:
+    return {"message": "true" if connections.exists(user_id=caller.user_id, id=id) else "false"}
+
+
+@blueprint.delete("/connection/delete/<row_id:id>")
+@owner
+@writes(MessageSchema)
+def delete(caller: Caller, id: int | None) -> Any:
+    connections.delete(user_id=caller.user_id, id=id)
+    return {"message": "deleted connection successfully"}

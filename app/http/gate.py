@@ -1,0 +1,47 @@
+"""What every request passes first: it gets an id, its host must be ours, and the database must be fit."""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+
+from flask import Flask, current_app, request
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from app.errors import NotReady, UnknownHost
+from app.extensions import db, settings
+from app.services import readiness
+
+log = logging.getLogger(__name__)
+
+
+def register(app: Flask) -> None:
+    app.before_request(_note)
+    app.before_request(_know_host)
+    app.before_request(_be_ready)
+
+
+def _note() -> None:
+    """Bind what the log and the audit say of this request."""
+    clear_contextvars()
+    bind_contextvars(request_id=uuid.uuid4().hex, address=request.remote_addr or "", actor="anonymous")
+
+
+def _know_host() -> None:
+    host = re.sub(r":[0-9]+$", "", request.environ.get("HTTP_HOST", "")).lower()
+    if request.blueprint != "health" and host not in settings.trusted_hosts:
+        raise UnknownHost
+
+
+def _be_ready() -> None:
+    """Compare schema and keys at first contact; until they fit, nothing is served from this database."""
+    if request.blueprint == "health" or current_app.extensions.get("latchkey.ready"):
+        return
+    try:
+        readiness.check()
+    except readiness.StoreMismatch as mismatch:
+        db.session.rollback()
+        log.critical("%s", mismatch)
+        raise NotReady from None
+    current_app.extensions["latchkey.ready"] = True

@@ -1,0 +1,71 @@
+"""Seed 002: start, authorize, callback, disconnect. One blueprint per provider, from one function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response
+
+from app.oauth.provider import Provider, ServiceDeclaration
+from app.schemas.services import AuthorizedSchema, AuthorizeSchema, DisconnectedSchema, StartQuerySchema
+from app.services import flows, services, tickets
+from app.services.bearer import Caller
+from app.services.pending import Wish
+
+from . import browser, callback, connect
+from .caller import authenticated, starting
+from .wire import View, reads, reads_query, writes
+
+
+def blueprint_for(provider: Provider) -> Blueprint:
+    """Return the routes of one provider: those of each of its services, and the one callback."""
+    blueprint = Blueprint(provider.name, __name__, url_prefix="/api/connections")
+    for service in provider.services:
+        path, name = f"/{service.name}", service.name
+        blueprint.add_url_rule(path, f"{name}_start", _start(service), methods=["GET", "POST"])
+        blueprint.add_url_rule(path, f"{name}_disconnect", _disconnect(service), methods=["DELETE"])
+        blueprint.add_url_rule(
+            f"{path}/authorize", f"{name}_authorize", _authorize(service), methods=["POST"]
+        )
+    blueprint.add_url_rule(f"/{provider.service.name}/callback", "callback", callback.view_for(provider))
+    return blueprint
+
+
+def _start(service: ServiceDeclaration) -> View:
+    @starting
+    @reads_query(StartQuerySchema)
+    def start(caller: Caller, query: dict[str, Any]) -> Response:
+        wish = Wish(caller.user_id, service, **query)
+        origin = browser.must_hop(flows.ready(service).redirect_uri)
+        if origin is None:
+            return connect.send_to_provider(wish, status=302)
+        ticket = tickets.issue(wish, straight_on=True)
+        return connect.send(f"{origin}/connect/{ticket.secret}", status=302)
+
+    return start
+
+
+def _authorize(service: ServiceDeclaration) -> View:
+    @authenticated
+    @reads(AuthorizeSchema, optional=True)
+    @writes(AuthorizedSchema)
+    def authorize(caller: Caller, body: dict[str, Any]) -> Any:
+        wish = Wish(caller.user_id, service, **body)
+        ticket = tickets.issue(wish, straight_on=False)
+        name = browser.for_flow(wish.provider)
+        url, expires_at = flows.begin(wish, browser=name)
+        browser.remember(wish.provider, name)
+        connect_url = f"{browser.home_of(flows.ready(service).redirect_uri)}/connect/{ticket.secret}"
+        return {"authorize_url": url, "connect_url": connect_url, "expires_at": expires_at}
+
+    return authorize
+
+
+def _disconnect(service: ServiceDeclaration) -> View:
+    @authenticated
+    @writes(DisconnectedSchema)
+    def disconnect(caller: Caller) -> Any:
+        outcome = services.disconnect(user_id=caller.user_id, service=service)
+        return {"message": f"{service.display_name} disconnected successfully", "revocation": outcome.value}
+
+    return disconnect

@@ -1,0 +1,31 @@
+"""Seed 002, what concerns all services: the list, and the end of everything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint
+
+from app.schemas.services import OfferListSchema, ResetSchema
+from app.services import services
+from app.services.bearer import Caller
+
+from .caller import authenticated
+from .wire import writes
+
+blueprint = Blueprint("services", __name__, url_prefix="/api/connections")
+
+
+@blueprint.get("")
+@authenticated
+@writes(OfferListSchema)
+def every(caller: Caller) -> Any:
+    return {"connections": services.every(user_id=caller.user_id)}
+
+
+@blueprint.delete("/reset")
+@authenticated
+@writes(ResetSchema)
+def reset(caller: Caller) -> Any:
+    count = services.reset(user_id=caller.user_id)
+    return {"message": f"Successfully disconnected {count} service(s)", "disconnected_count": count}

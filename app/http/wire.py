@@ -1,0 +1,129 @@
+"""What every view wears: which body it reads, which answer it writes. JSON in, JSON out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from flask import Response, jsonify, request
+from marshmallow import EXCLUDE, Schema, ValidationError
+from werkzeug.routing import BaseConverter
+
+from app import strict_json
+from app.errors import BodyTooLarge, InvalidBody, InvalidJson, InvalidQuery, NotJson
+from app.extensions import settings
+from app.schemas.wire import LARGEST_ID
+
+View = Callable[..., Any]
+
+
+class RowId(BaseConverter):
+    """The id of a row in a path. Whatever is not written as one becomes None, which no row has."""
+
+    regex = "[^/]+"
+
+    def to_python(self, value: str) -> Any:
+        canonical = value.isascii() and value.isdigit() and value[0] != "0" and len(value) <= 19
+        return int(value) if canonical and int(value) <= LARGEST_ID else None
+
+
+def reads(schema: type[Schema], *, optional: bool = False) -> Callable[[View], View]:
+    """Call the view with `body`, the request's JSON object as this schema loads it.
+
+    `optional` takes a request without any body for an empty object.
+    """
+    loader = schema()
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            return view(*args, body=_load(loader, _json(optional=optional)), **kwargs)
+
+        wrapped.__dict__["reads"] = schema  # the wire tests find the routes that take a body by it
+        return wrapped
+
+    return decorate
+
+
+def reads_query(schema: type[Schema]) -> Callable[[View], View]:
+    """Call the view with `query`, the request's query as this schema loads it. Other parameters pass."""
+    loader = schema(unknown=EXCLUDE)
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            repeated = [name for name in loader.fields if len(request.args.getlist(name)) > 1]
+            try:
+                query = loader.load(request.args.to_dict())
+            except ValidationError as error:
+                raise InvalidQuery(details=error.messages_dict) from None
+            if repeated:
+                raise InvalidQuery(details={name: ["Must be given once."] for name in repeated})
+            return view(*args, query=query, **kwargs)
+
+        return wrapped
+
+    return decorate
+
+
+def writes(schema: type[Schema], status: int = 200, *, many: bool = False) -> Callable[[View], View]:
+    """Answer with what the view returns, as this schema dumps it. A finished response passes as it is."""
+    dumper = schema(many=many)
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            result = view(*args, **kwargs)
+            if isinstance(result, Response):
+                return result
+            response = jsonify(dumper.dump(result))
+            response.status_code = status
+            return response
+
+        return wrapped
+
+    return decorate
+
+
+def _json(*, optional: bool) -> Any:
+    raw = _body()
+    if optional and not raw:
+        return {}
+    if (
+        request.mimetype != "application/json"
+        or request.mimetype_params.get("charset", "utf-8").lower() != "utf-8"
+    ):
+        raise NotJson
+    try:
+        return strict_json.loads(raw)
+    except ValueError:
+        raise InvalidJson from None
+
+
+def _body() -> bytes:
+    """Read the body. Werkzeug cuts one that comes in chunks at its limit without a word, so ours is below."""
+    most = settings.max_body_bytes
+    if (request.content_length or 0) > most:
+        raise BodyTooLarge
+    request.max_content_length = most + 1
+    raw = request.get_data(cache=False)
+    if len(raw) > most:
+        raise BodyTooLarge
+    return raw
+
+
+def _load(loader: Schema, document: Any) -> dict[str, Any]:
+    try:
+        loaded: dict[str, Any] = loader.load(document)
+    except ValidationError as error:
+        raise InvalidBody(details=_flat(error.messages_dict)) from None
+    return loaded
+
+
+def _flat(messages: dict[str, Any]) -> dict[str, list[str]]:
+    """Keep {field: [sentences]}: what is wrong inside a field is told of the field."""
+    return {
+        str(name): [str(part) for part in (found if isinstance(found, list) else ["Is not valid."])]
+        for name, found in messages.items()
+    }

@@ -1,0 +1,27 @@
+"""The rows and the facts true of them. Plain SQLAlchemy: nothing here knows of Flask."""
+
+from .base import Base, now
+from .connection import MASK, Connection
+from .flow import Flow, Revocation
+from .grant import Grant, Service, ServiceConnection, Tokens
+from .record import AuditEvent, BrowserSession, KeyCheck
+from .user import Login, LoginFailure, User
+
+__all__ = [
+    "MASK",
+    "AuditEvent",
+    "Base",
+    "BrowserSession",
+    "Connection",
+    "Flow",
+    "Grant",
+    "KeyCheck",
+    "Login",
+    "LoginFailure",
+    "Revocation",
+    "Service",
+    "ServiceConnection",
+    "Tokens",
+    "User",
+    "now",
+]

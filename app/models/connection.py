@@ -1,0 +1,70 @@
+"""A typed connection: what a user stored. A legacy token is one whose data is exactly {"token": text}."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.vault import Vault
+
+from .base import NEVER_REUSED, Base, Id, PrimaryKey, now
+
+MASK = "--------"
+
+
+class Connection(Base):
+    """`outline` is the data with null for each secret; `sealed` holds those secrets.
+
+    The outline is part of what the seal is bound to: a host that was altered takes no password along.
+    """
+
+    __tablename__ = "connections"
+    __table_args__ = (
+        Index("ix_connections_user_id_id", "user_id", "id"),
+        Index("ix_connections_user_id_name", "user_id", "name"),
+        NEVER_REUSED,
+    )
+
+    id: Mapped[PrimaryKey]
+    user_id: Mapped[int] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"))
+    incarnation: Mapped[str] = mapped_column(String(32), default=lambda: secrets.token_hex(16))
+    name: Mapped[str] = mapped_column(String(255))
+    type: Mapped[str] = mapped_column(String(64))
+    outline: Mapped[dict[str, Any]] = mapped_column(JSON)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+    def seal(
+        self, vault: Vault, visible: Mapping[str, Any], hidden: Mapping[str, Any], order: list[str]
+    ) -> None:
+        """Keep this data. The row must have its id: it is part of what the seal is bound to."""
+        self.outline = {name: visible.get(name) for name in order}
+        self.sealed = vault.seal(_bytes(hidden), *self._place())
+
+    def open(self, vault: Vault) -> dict[str, Any]:
+        """Return the data in full, or raise SealBroken."""
+        hidden = json.loads(vault.open(self.sealed, *self._place()))
+        return {name: hidden[name] if shown is None else shown for name, shown in self.outline.items()}
+
+    def masked(self) -> dict[str, Any]:
+        return {name: MASK if shown is None else shown for name, shown in self.outline.items()}
+
+    @property
+    def holds_one_token(self) -> bool:
+        """Whether this may be a legacy token; it is one if its token is a text."""
+        return self.outline == {"token": None}
+
+    def _place(self) -> tuple[str | int, ...]:
+        outline = json.dumps(self.outline, sort_keys=True)
+        return ("connections", self.id, self.incarnation, self.user_id, self.type, "data", outline)
+
+
+def _bytes(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")

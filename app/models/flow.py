@@ -1,0 +1,82 @@
+"""What is under way: flows that wait for a browser or a user, tokens that wait for their end."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+
+from sqlalchemy import Boolean, ForeignKey, LargeBinary, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.vault import Vault
+
+from .base import NEVER_REUSED, Base, Id, PrimaryKey, now
+from .grant import Tokens
+
+
+class Flow(Base):
+    """A pending flow, keyed by the hash of the secret that brings it back: its state, or a ticket.
+
+    Stages: `ticket` waits for a browser to begin, `asked` waits for the provider's callback, `answered`
+    waits for the user to confirm a provider account. Each is consumed by one DELETE.
+    """
+
+    __tablename__ = "flows"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(16))
+    provider: Mapped[str] = mapped_column(String(64))
+    service: Mapped[str] = mapped_column(String(64))  # the one whose start was called
+    user_id: Mapped[int] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    browser: Mapped[str | None] = mapped_column(String(64), index=True)  # hash of its name; null: unbound
+    redirect_uri: Mapped[str | None] = mapped_column(Text)
+    return_to: Mapped[str | None] = mapped_column(Text)
+    replace: Mapped[bool] = mapped_column(Boolean, default=False)
+    straight_on: Mapped[bool] = mapped_column(Boolean, default=False)  # a ticket that asks nothing
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)  # the PKCE verifier, then the token answer
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+    def seal(self, vault: Vault, plaintext: bytes) -> None:
+        self.sealed = vault.seal(plaintext, *self._place())
+
+    def open(self, vault: Vault) -> bytes:
+        return vault.open(self.sealed or b"", *self._place())
+
+    def _place(self) -> tuple[str | int, ...]:
+        return ("flows", self.key, "", self.user_id, self.provider, self.stage)
+
+
+class Revocation(Base):
+    """A token that must be ended at its provider and may not be yet. It outlives its user."""
+
+    __tablename__ = "revocations"
+    __table_args__ = NEVER_REUSED
+
+    id: Mapped[PrimaryKey]
+    incarnation: Mapped[str] = mapped_column(String(32), default=lambda: secrets.token_hex(16))
+    user_id: Mapped[int] = mapped_column(Id, index=True)  # no foreign key: the account may be deleted
+    provider: Mapped[str] = mapped_column(String(64))
+    account_id: Mapped[str] = mapped_column(String(255))
+    whole_grant: Mapped[bool] = mapped_column(Boolean)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    expires_at: Mapped[datetime | None]  # of the access token
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    attempts: Mapped[int] = mapped_column(default=0)
+
+    def seal(self, vault: Vault, tokens: Tokens) -> None:
+        self.sealed = vault.seal(tokens.to_bytes(), *self._place())
+
+    def open(self, vault: Vault) -> Tokens:
+        return Tokens.from_bytes(vault.open(self.sealed, *self._place()))
+
+    def _place(self) -> tuple[str | int, ...]:
+        return (
+            "revocations",
+            self.id,
+            self.incarnation,
+            self.user_id,
+            self.provider,
+            "tokens",
+            self.account_id,
+        )

@@ -1,0 +1,48 @@
+"""People: who they are here, and where they are signed in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from .base import NEVER_REUSED, Base, Id, PrimaryKey, now
+
+
+class User(Base):
+    """`username_key` and `email_key` are the casefolded names: two that differ in case only are one."""
+
+    __tablename__ = "users"
+    __table_args__ = NEVER_REUSED
+
+    id: Mapped[PrimaryKey]
+    username: Mapped[str] = mapped_column(String(64))
+    username_key: Mapped[str] = mapped_column(String(256), unique=True)
+    email: Mapped[str] = mapped_column(String(254))
+    email_key: Mapped[str] = mapped_column(String(1024), unique=True)
+    password_hash: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    disabled_at: Mapped[datetime | None]
+
+
+class Login(Base):
+    """One signed-in client. Its access and refresh tokens name it, and end with it."""
+
+    __tablename__ = "logins"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    refresh_id: Mapped[str] = mapped_column(String(64))  # the jti of the one refresh token that still works
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class LoginFailure(Base):
+    """A failed attempt to sign in. Counted by user and address together, so that nobody locks another out."""
+
+    __tablename__ = "login_failures"
+
+    id: Mapped[PrimaryKey]
+    who: Mapped[str] = mapped_column(String(64), index=True)  # SHA-256 of the name tried and the address
+    at: Mapped[datetime] = mapped_column(default=now)

@@ -1,0 +1,89 @@
+"""The authorization code flow's pure steps: state, PKCE, the authorization URL, the callback's parameters.
+
+RFC 6749 (section 4.1), RFC 7636, RFC 9207, RFC 9700. Nothing here has an effect.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from requests_oauthlib import OAuth2Session
+
+from .registration import Registration
+
+_PRINTABLE = re.compile(r"[\x20-\x7e]{1,4096}")
+_ERROR = re.compile(r"[a-z_]{1,64}")
+
+
+def new_secret() -> str:
+    """Return 256 random bits as URL-safe text: a state, a ticket, a PKCE verifier, a browser's name."""
+    return secrets.token_urlsafe(32)
+
+
+def fingerprint(secret: str) -> str:
+    """Return what is stored of a secret that a caller will bring back: its SHA-256, in hex."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def s256(verifier: str) -> str:
+    """Return the code challenge of a verifier (RFC 7636, section 4.2)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode()
+
+
+def authorize_url(registration: Registration, *, state: str, verifier: str) -> str:
+    """Return where the user's browser goes to be asked (RFC 6749, section 4.1.1)."""
+    provider = registration.provider
+    url, _ = OAuth2Session(
+        registration.client_id,
+        redirect_uri=registration.redirect_uri,
+        scope=provider.scope_separator.join(registration.scopes),
+    ).authorization_url(
+        registration.authorize_url,
+        state=state,
+        code_challenge=s256(verifier),
+        code_challenge_method="S256",
+        **provider.authorize_params,
+    )
+    return str(url)
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackParameters:
+    """What a callback's query says. A parameter that is absent, repeated or not plain text is None."""
+
+    state: str | None
+    code: str | None
+    error: str | None
+    iss: tuple[str, ...]
+
+    @classmethod
+    def of(cls, query: Iterable[tuple[str, str]]) -> CallbackParameters:
+        pairs = list(query)
+        return cls(
+            state=_single(pairs, "state"),
+            code=_single(pairs, "code"),
+            error=_error(pairs),
+            iss=tuple(value for name, value in pairs if name == "iss"),
+        )
+
+    def issued_by(self, registration: Registration) -> bool:
+        """Tell whether `iss` is absent, unchecked, or exactly the provider's (RFC 9207, section 2.4)."""
+        return not self.iss or registration.issuer is None or self.iss == (registration.issuer,)
+
+
+def _single(pairs: list[tuple[str, str]], name: str) -> str | None:
+    values = [value for key, value in pairs if key == name]
+    return values[0] if len(values) == 1 and _PRINTABLE.fullmatch(values[0]) else None
+
+
+def _error(pairs: list[tuple[str, str]]) -> str | None:
+    """Return the provider's error word. Some dialogs send an `error_code` and no `error`."""
+    values = [value for key, value in pairs if key == "error"]
+    if not values:
+        return "unknown_error" if any(key == "error_code" for key, _ in pairs) else None
+    return values[0] if len(values) == 1 and _ERROR.fullmatch(values[0]) else "unknown_error"

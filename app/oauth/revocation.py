@@ -1,0 +1,97 @@
+"""How a grant is ended at its provider: one function for each kind of endpoint (RFC 7009, and others)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from requests import Response
+
+from .answers import Failure, ProviderFailure, error_code, judge
+from .client import Client, bearer
+from .exchange import prove_client
+from .provider import Revocation
+
+
+class Outcome(Enum):
+    """How the end of a grant went; the value is what callers see."""
+
+    REVOKED = "revoked"
+    ALREADY_GONE = "already_gone"
+    UNSUPPORTED = "unsupported"
+    QUEUED = "queued"
+    SHARED = "shared"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What is to end. `account_id` is "" where it is not known; `whole_grant` false spares other tokens."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    account_id: str
+    whole_grant: bool
+
+
+def revoke(client: Client, ending: Ending) -> Outcome:
+    """End a grant; raise ProviderFailure where it must be tried again."""
+    if client.provider.revocation is Revocation.NONE:
+        return Outcome.UNSUPPORTED
+    if client.registration.revoke_url is None:
+        raise ProviderFailure(Failure.UNAVAILABLE)
+    return _WAYS[client.provider.revocation](client, ending, client.registration.revoke_url)
+
+
+def _token(client: Client, ending: Ending, url: str) -> Outcome:
+    return _outcome(
+        client, client.send("POST", url, data={"token": ending.refresh_token or ending.access_token})
+    )
+
+
+def _token_basic(client: Client, ending: Ending, url: str) -> Outcome:
+    hint = "access_token" if ending.refresh_token is None else "refresh_token"
+    form = {"token": ending.refresh_token or ending.access_token, "token_type_hint": hint}
+    return _outcome(client, client.send("POST", url, data=form, auth=client.basic()))
+
+
+def _application(client: Client, ending: Ending, url: str) -> Outcome:
+    if not ending.whole_grant:
+        url = url.removesuffix("/grant") + "/token"
+    response = client.send("DELETE", url, json={"access_token": ending.access_token}, auth=client.basic())
+    if response.status_code in (404, 422):
+        prove_client(client)  # wrong credentials are answered alike, and would end nothing
+        return Outcome.ALREADY_GONE
+    return _outcome(client, response)
+
+
+def _permissions(client: Client, ending: Ending, url: str) -> Outcome:
+    # The app's own token works after the user's has died, but only for an account that is known.
+    app_token = f"{client.registration.client_id}|{client.registration.client_secret}"
+    token = app_token if ending.account_id else ending.access_token
+    url = url.replace("{account_id}", ending.account_id or "me")
+    return _outcome(client, client.send("DELETE", url, params=client.proof(token), headers=bearer(token)))
+
+
+_WAYS: dict[Revocation, Callable[[Client, Ending, str], Outcome]] = {
+    Revocation.TOKEN: _token,
+    Revocation.TOKEN_BASIC: _token_basic,
+    Revocation.APPLICATION: _application,
+    Revocation.PERMISSIONS: _permissions,
+}
+
+
+def _outcome(client: Client, response: Response) -> Outcome:
+    """Read a revocation's answer: any 2xx without an error is done, whatever its body."""
+    try:
+        document = json.loads(response.content)
+    except ValueError:
+        document = None
+    error = error_code(document) if isinstance(document, dict) else None
+    if error in client.provider.already_gone:
+        return Outcome.ALREADY_GONE
+    if error is None and document is not False and 200 <= response.status_code < 300:
+        return Outcome.REVOKED
+    judge(client.provider, response.status_code, response.content)
+    raise ProviderFailure(Failure.UNAVAILABLE)

@@ -1,0 +1,55 @@
+"""Typed connections, as seed 001 prints them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import Schema, fields, post_dump, validate
+
+from .wire import name, type_word
+
+
+def _data() -> fields.Dict:
+    return fields.Dict(keys=fields.String(validate=validate.Length(1, 255)), required=True)
+
+
+class AddConnectionSchema(Schema):
+    name = name()
+    type = type_word()
+    data = _data()
+
+
+class RenameConnectionSchema(Schema):
+    name = name()
+
+
+class ReplaceDataSchema(Schema):
+    data = _data()
+
+
+class _DescribedSchema(Schema):
+    data = fields.Dict()
+    name = fields.String()
+    type = fields.String()
+
+
+class ConnectionSchema(_DescribedSchema):
+    id = fields.Integer()
+
+
+class ReadConnectionSchema(_DescribedSchema):
+    id = fields.String()  # the seed prints it as one, here and only here
+
+
+class ListedConnectionSchema(ConnectionSchema):
+    unreadable = fields.Boolean()
+
+    @post_dump
+    def _only_when_so(self, document: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        if not document["unreadable"]:
+            del document["unreadable"]
+        return document
+
+
+class ConnectionListSchema(Schema):
+    connections = fields.List(fields.Nested(ListedConnectionSchema))

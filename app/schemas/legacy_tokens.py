@@ -1,0 +1,57 @@
+"""Legacy tokens, as seed 000 prints them."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+from .wire import Moment, identifier, name, type_word
+
+
+def _token(*, required: bool = True) -> fields.String:
+    return fields.String(required=required, validate=validate.Length(min=1))
+
+
+class AddTokenSchema(Schema):
+    name = name()
+    token_type = type_word()
+    token = _token()
+
+
+class GetTokenSchema(Schema):
+    name = name()
+    token_type = type_word()
+
+
+class RenameTokenSchema(Schema):
+    id = identifier(required=True)
+    name = name()
+
+
+class TokenIdSchema(Schema):
+    id = identifier(required=True)
+
+
+class ReplaceOrDeleteTokenSchema(Schema):
+    """With a token: replace it. With the id and nothing else: delete, as the seed prints it."""
+
+    id = identifier(required=True)
+    token = _token(required=False)
+
+
+class AccessUrlSchema(Schema):
+    token_type = type_word()
+
+
+class TokenSchema(Schema):
+    token = fields.String()
+
+
+class ListedTokenSchema(Schema):
+    ID = fields.Integer(attribute="id")
+    CreatedAt = Moment(attribute="created_at", timespec="microseconds")
+    UpdatedAt = Moment(attribute="updated_at", timespec="microseconds")
+    DeletedAt = fields.Constant(None)
+    Token = fields.String(attribute="token")
+    Token_type = fields.String(attribute="token_type")
+    UserID = fields.Integer(attribute="user_id")
+    Name = fields.String(attribute="name")

@@ -1,0 +1,197 @@
+"""Typed connections (CONTRACT section 4): add, read, list, rename, replace, delete."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+
+from app.connection_types import KNOWN_WORDS, ConnectionType, find_type, type_of
+from app.errors import (
+    ConnectionNotFound,
+    InvalidData,
+    SecretUnreadable,
+    TokenInvalid,
+    TooManyConnections,
+    UnknownConnectionType,
+)
+from app.extensions import db, reading, settings, vault
+from app.models import Connection, User
+from app.vault import SealBroken
+
+from . import audit
+
+log = logging.getLogger(__name__)
+
+_DASHES = re.compile(r"-{3,}")
+_MASK_WITHOUT_SECRET = "A mask stands for a stored secret, and none is stored here."
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A connection as its owner sees it. `data` is in full or masked, as asked for."""
+
+    id: int
+    name: str
+    type: str
+    data: Mapping[str, Any]
+    unreadable: bool = False
+
+
+def add(*, user_id: int, name: str, type: str, data: Mapping[str, Any]) -> Opened:
+    """Store a connection. Raises UnknownConnectionType, InvalidData, TooManyConnections."""
+    shape = find_type(type)
+    if shape is None:
+        raise UnknownConnectionType(known=", ".join(KNOWN_WORDS))
+    row = store(user_id=user_id, name=name, type=type, data=data, shape=shape)
+    opened = Opened(row.id, row.name, row.type, row.open(vault))
+    db.session.commit()
+    return opened
+
+
+def store(
+    *, user_id: int, name: str, type: str, data: Mapping[str, Any], shape: ConnectionType
+) -> Connection:
+    """Add the row, sealed, to the transaction under way. `type` may be any word; the data fits `shape`."""
+    kept = _without_masks(shape, data, stored={})
+    _refuse_more_than_allowed(user_id)
+    row = Connection(user_id=user_id, name=name, type=type, outline={}, sealed=b"")
+    db.session.add(row)
+    db.session.flush()
+    seal(row, kept)
+    audit.record("connection.add", user_id=user_id, target=f"connection:{row.id}", detail=fields_of(kept))
+    return row
+
+
+def read(*, user_id: int, id: int | None) -> Opened:
+    """Return one connection in full. Raises ConnectionNotFound, SecretUnreadable."""
+    row = find(user_id, id, to_change=False)
+    data = opened(row)
+    audit.record("connection.read", user_id=user_id, target=f"connection:{row.id}", detail=fields_of(data))
+    result = Opened(row.id, row.name, row.type, data)
+    db.session.commit()
+    return result
+
+
+def every(*, user_id: int) -> list[Opened]:
+    """Return all connections of a user by id, secrets masked; one that no longer opens is marked."""
+    reading()
+    rows = db.session.scalars(select(Connection).where(Connection.user_id == user_id).order_by(Connection.id))
+    return [_listed(row) for row in rows]
+
+
+def exists(*, user_id: int, id: int | None) -> bool:
+    """Tell whether this user has a connection of this id. Raises ConnectionNotFound for what is no id."""
+    if id is None:
+        raise ConnectionNotFound
+    reading()
+    mine = select(Connection.id).where(Connection.id == id, Connection.user_id == user_id)
+    return db.session.scalar(mine) is not None
+
+
+def rename(*, user_id: int, id: int | None, name: str) -> None:
+    row = find(user_id, id)
+    row.name = name
+    audit.record("connection.rename", user_id=user_id, target=f"connection:{row.id}")
+    db.session.commit()
+
+
+def replace(
+    *, user_id: int, id: int | None, data: Mapping[str, Any], shape: ConnectionType | None = None
+) -> None:
+    """Replace the data whole. A secret sent as dashes keeps what is stored; null removes a field.
+
+    The data must fit `shape`: the row's type, where none is given.
+    """
+    row = find(user_id, id)
+    shape = shape or type_of(row.type)
+    masked = any(_is_mask(shape, name, value) for name, value in data.items())
+    kept = _without_masks(shape, data, stored=opened(row) if masked else {})
+    seal(row, kept)
+    audit.record("connection.replace", user_id=user_id, target=f"connection:{row.id}", detail=fields_of(kept))
+    db.session.commit()
+
+
+def delete(*, user_id: int, id: int | None) -> None:
+    row = find(user_id, id)
+    audit.record("connection.delete", user_id=user_id, target=f"connection:{row.id}")
+    db.session.delete(row)
+    db.session.commit()
+
+
+def find(user_id: int, id: int | None, *, to_change: bool = True) -> Connection:
+    """Return this user's row, locked if it will change. Another user's is as missing: ConnectionNotFound."""
+    mine = select(Connection).where(Connection.id == id, Connection.user_id == user_id)
+    row = None if id is None else db.session.scalar(mine.with_for_update() if to_change else mine)
+    if row is None:
+        raise ConnectionNotFound
+    return row
+
+
+def opened(row: Connection) -> dict[str, Any]:
+    """Return the data of a row in full. Raises SecretUnreadable."""
+    try:
+        return row.open(vault)
+    except SealBroken:
+        log.error("connection %s does not open", row.id)
+        raise SecretUnreadable from None
+
+
+def seal(row: Connection, data: Mapping[str, Any]) -> None:
+    known = type_of(row.type)
+    hidden = {name: value for name, value in data.items() if known.is_secret(name)}
+    visible = {name: value for name, value in data.items() if name not in hidden}
+    row.seal(vault, visible, hidden, order=list(data))
+
+
+def fields_of(data: Mapping[str, Any]) -> str:
+    """Return the names of the fields, for the audit."""
+    return ", ".join(sorted(data))
+
+
+def _listed(row: Connection) -> Opened:
+    try:
+        row.open(vault)
+    except SealBroken:
+        log.error("connection %s does not open", row.id)
+        return Opened(row.id, row.name, row.type, _without_secrets(row), unreadable=True)
+    return Opened(row.id, row.name, row.type, row.masked())
+
+
+def _without_secrets(row: Connection) -> dict[str, Any]:
+    """Return what a row shows that does not open; its outline may be the part that was spoiled."""
+    known, outline = type_of(row.type), row.outline if isinstance(row.outline, dict) else {}
+    return {name: None if known.is_secret(name) else value for name, value in outline.items()}
+
+
+def _is_mask(shape: ConnectionType, name: str, value: Any) -> bool:
+    return isinstance(value, str) and _DASHES.fullmatch(value) is not None and shape.is_secret(name)
+
+
+def _without_masks(
+    shape: ConnectionType, data: Mapping[str, Any], *, stored: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the data as it will be kept: masks filled in, nulls gone, and all of it checked."""
+    masks = [name for name, value in data.items() if _is_mask(shape, name, value)]
+    problems = {name: [_MASK_WITHOUT_SECRET] for name in masks if name not in stored}
+    kept = {
+        name: stored.get(name, value) if name in masks else value
+        for name, value in data.items()
+        if value is not None
+    }
+    if problems := shape.check(kept) | problems:
+        raise InvalidData(details=problems)
+    return kept
+
+
+def _refuse_more_than_allowed(user_id: int) -> None:
+    """Count under a lock on the user, so that two at once cannot both be the last."""
+    if db.session.scalar(select(User.id).where(User.id == user_id).with_for_update()) is None:
+        raise TokenInvalid
+    count = db.session.scalar(select(func.count()).where(Connection.user_id == user_id)) or 0
+    if count >= settings.max_connections_per_user:
+        raise TooManyConnections

@@ -1,0 +1,148 @@
+"""Grants: what was received becomes a user's, new or in place of what was; what is left over ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from app.errors import AccountMismatch, InvalidSession
+from app.extensions import db, vault
+from app.models import Grant, Service, ServiceConnection, Tokens, User, now
+from app.oauth.outbound import Deadline
+from app.oauth.revocation import Outcome
+from app.providers import provider_named
+from app.vault import SealBroken
+
+from . import audit, revocations
+from .pending import Wish
+from .receiving import Received, spare
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """One service that a user is connected to now."""
+
+    id: int
+    user_id: int
+    service_id: int
+    service_name: str
+    service_display_name: str
+    connected_at: datetime
+    updated_at: datetime
+    token_expires_at: datetime | None
+
+
+def attach(wish: Wish, received: Received, deadline: Deadline) -> list[Connected]:
+    """Store what was received as this user's grant, connect its services, and return them by id.
+
+    Raises AccountMismatch where another provider account is connected and the wish is not to replace it;
+    InvalidSession where the user has gone meanwhile. Both change nothing and spare what was received.
+    """
+    spared: list[Outcome | int] = []
+    user = select(User.id).where(User.id == wish.user_id, User.disabled_at.is_(None)).with_for_update()
+    if db.session.scalar(user) is None:
+        spare(wish, Tokens(received.access_token, received.refresh_token), received.account_id, deadline)
+        raise InvalidSession
+    grant = db.session.scalar(
+        select(Grant)
+        .where(Grant.user_id == wish.user_id, Grant.provider == wish.provider.name)
+        .with_for_update()
+    )
+    if grant is not None and not received.account.is_same_as(grant.account_id):
+        if not wish.replace:
+            spare(wish, Tokens(received.access_token, received.refresh_token), received.account_id, deadline)
+            raise AccountMismatch(service=wish.service.display_name)
+        spared.append(revocations.queue_grant(grant))
+        grant = None
+    if grant is None:
+        grant = _new_grant(wish, received)
+    else:
+        spared += _renew(wish, grant, received)
+    connected = _link(grant)
+    detail = f"{received.account_label} ({received.account_id})"
+    audit.record("connection.connect", user_id=wish.user_id, target=wish.provider.name, detail=detail)
+    db.session.commit()
+    revocations.run(spared, deadline)
+    return connected
+
+
+def _new_grant(wish: Wish, received: Received) -> Grant:
+    grant = Grant(user_id=wish.user_id, provider=wish.provider.name, sealed=b"")
+    _describe(grant, received)
+    db.session.add(grant)
+    db.session.flush()
+    grant.seal(vault, Tokens(received.access_token, received.refresh_token))
+    return grant
+
+
+def _renew(wish: Wish, grant: Grant, received: Received) -> list[Outcome | int]:
+    """Put new tokens in place of the old ones, and queue the end of those that nobody holds any more."""
+    try:
+        old = grant.open(vault)
+    except SealBroken:
+        old = Tokens(received.access_token)
+    expired_at, grant.generation = grant.expires_at, grant.generation + 1
+    _describe(grant, received)
+    kept = received.refresh_token or old.refresh_token
+    grant.seal(vault, Tokens(received.access_token, kept))
+    db.session.flush()
+    if old.access_token == received.access_token:
+        return []
+    superseded = Tokens(old.access_token, old.refresh_token if old.refresh_token != kept else None)
+    queued = revocations.queue(
+        wish.provider,
+        user_id=wish.user_id,
+        account_id=grant.account_id,
+        tokens=superseded,
+        expires_at=expired_at,
+    )
+    return [queued]
+
+
+def _describe(grant: Grant, received: Received) -> None:
+    grant.account_id = received.account_id
+    grant.account_label = received.account_label
+    grant.scopes_asked = list(received.scopes_asked)
+    grant.scopes_granted = list(received.scopes_granted)
+    grant.expires_at = _moment(received.expires_at)
+    grant.refresh_expires_at = _moment(received.refresh_expires_at)
+    grant.authorized_at = grant.token_at = grant.last_used_at = now()
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _link(grant: Grant) -> list[Connected]:
+    """Connect every service of the grant's provider that is offered; one connected before keeps its id."""
+    provider = provider_named(grant.provider)
+    names = [service.name for service in provider.services]
+    offered = db.session.scalars(
+        select(Service).where(Service.name.in_(names), Service.enabled).order_by(Service.id)
+    )
+    known = {link.service_id: link for link in grant.links}
+    links = []
+    for service in offered:
+        link = known.get(service.id)
+        if link is None:
+            link = ServiceConnection(user_id=grant.user_id, service=service, connected_at=grant.authorized_at)
+            grant.links.append(link)
+        link.updated_at = grant.token_at
+        links.append(link)
+    db.session.flush()
+    ends_at = grant.token_ends_at(provider.unused_token_days)
+    return [
+        Connected(
+            id=link.id,
+            user_id=link.user_id,
+            service_id=link.service_id,
+            service_name=link.service.name,
+            service_display_name=link.service.display_name,
+            connected_at=link.connected_at,
+            updated_at=link.updated_at,
+            token_expires_at=ends_at,
+        )
+        for link in links
+    ]

@@ -1,0 +1,98 @@
+"""OAuth services as their user sees them: what there is, what is connected, and how it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, select
+
+from app.errors import ServiceNotConnected
+from app.extensions import db, reading
+from app.models import Grant, Service, ServiceConnection
+from app.oauth.provider import ServiceDeclaration
+from app.oauth.revocation import Outcome
+
+from . import audit, revocations
+from .flows import offered
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A service, and since when this user is connected to it; None: not connected."""
+
+    service_id: int
+    service_name: str
+    display_name: str
+    description: str
+    connected_at: datetime | None
+
+    @property
+    def is_connected(self) -> bool:
+        return self.connected_at is not None
+
+
+def every(*, user_id: int) -> list[Offer]:
+    """Return every service that is enabled, by id."""
+    reading()
+    mine = and_(ServiceConnection.service_id == Service.id, ServiceConnection.user_id == user_id)
+    rows = db.session.execute(
+        select(
+            Service.id,
+            Service.name,
+            Service.display_name,
+            Service.description,
+            ServiceConnection.connected_at,
+        )
+        .outerjoin(ServiceConnection, mine)
+        .where(Service.enabled)
+        .order_by(Service.id)
+    )
+    return [Offer(*row) for row in rows]
+
+
+def disconnect(*, user_id: int, service: ServiceDeclaration) -> Outcome:
+    """End the grant behind a service here and at the provider, with all that hangs on it.
+
+    Raises ServiceNotFound, ServiceNotConnected.
+    """
+    offered(service)
+    grant = db.session.scalar(
+        select(Grant)
+        .join(ServiceConnection)
+        .where(ServiceConnection.user_id == user_id, ServiceConnection.service_id == service.id)
+        .with_for_update(of=Grant)
+    )
+    if grant is None:
+        raise ServiceNotConnected(service=service.display_name)
+    queued = revocations.queue_grant(grant)
+    audit.record("connection.disconnect", user_id=user_id, target=service.name)
+    db.session.commit()
+    return revocations.run([queued])[0]
+
+
+def reset(*, user_id: int) -> int:
+    """End every grant of a user; return how many services were connected."""
+    grants = db.session.scalars(select(Grant).where(Grant.user_id == user_id).with_for_update()).all()
+    count = sum(len(grant.links) for grant in grants)
+    queued = [revocations.queue_grant(grant) for grant in grants]
+    audit.record("connection.reset", user_id=user_id, detail=f"{count} services")
+    db.session.commit()
+    revocations.run(queued)
+    return count
+
+
+def set_enabled(*, name: str, enabled: bool) -> bool:
+    """Offer a service, or stop offering it, on the operator's behalf. Returns False where there is none."""
+    row = db.session.scalar(select(Service).where(Service.name == name).with_for_update())
+    if row is None:
+        return False
+    row.enabled = enabled
+    audit.record("service.enable" if enabled else "service.disable", user_id=None, target=name)
+    db.session.commit()
+    return True
+
+
+def all_rows() -> list[Service]:
+    reading()
+    return list(db.session.scalars(select(Service).order_by(Service.id)))

@@ -1,0 +1,355 @@
+"""Every setting, read once from the environment into one frozen Config.
+
+This is the only module that reads os.environ. A wrong setting stops the start with a sentence that
+names it and the remedy; no setting that holds a secret has a default, and none shows in a repr.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+import secrets
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from redis.connection import parse_url
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+INSTANCE = Path(__file__).parent / "instance"
+PROVIDERS = ("GOOGLE", "FACEBOOK", "GITHUB", "SPOTIFY", "DISCORD")
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
+KEY_BYTES = 32
+SHORTEST_SECRET = 16
+SHORTEST_JWT_SECRET = 32  # HS256 keys are as long as its hash: RFC 7518, section 3.2
+
+
+class ConfigError(Exception):
+    """One line for each wrong setting: its name, what is wrong, what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """What an operator may set about one provider; None and () mean: the vendor's own."""
+
+    client_id: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
+    redirect_uri: str | None = None
+    authorize_url: str | None = None
+    token_url: str | None = None
+    revoke_url: str | None = None
+    userinfo_url: str | None = None
+    scopes: tuple[str, ...] = ()
+    issuer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings of CONTRACT section 7, typed. Times are seconds, sizes bytes."""
+
+    production: bool
+    secret_keys: tuple[str, ...] = field(repr=False)
+    jwt_secret_keys: tuple[str, ...] = field(repr=False)
+    encryption_keys: tuple[tuple[str, bytes], ...] = field(repr=False)
+    database_url: str = field(repr=False)
+    migration_database_url: str = field(repr=False)
+    redis_url: str | None = field(repr=False)
+    public_url: str
+    trusted_hosts: frozenset[str]
+    trusted_proxies: int
+    cors_origins: frozenset[str]
+    return_to_origins: frozenset[str]
+    strict_connect: bool
+    accounts_enabled: bool
+    jwt_access_ttl: int
+    jwt_refresh_ttl: int
+    max_body_bytes: int
+    max_connections_per_user: int
+    providers: Mapping[str, ProviderSettings]
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
+        """Read the settings; raise ConfigError with a line for each that is wrong."""
+        return _read(_Reader(os.environ if environ is None else environ))
+
+    @property
+    def over_tls(self) -> bool:
+        return self.public_url.startswith("https://")
+
+
+def _read(read: _Reader) -> Config:
+    production = read.choice("APP_ENV", ("production", "development"), "production") == "production"
+    if not production:
+        read.fill_in(_development_keys)
+    public_url = read.origin("PUBLIC_URL", "http://localhost:8080")
+    database_url = read.database("DATABASE_URL", f"sqlite:///{INSTANCE / 'latchkey.db'}")
+    config = Config(
+        production=production,
+        secret_keys=(*read.secrets("SECRET_KEY", most=1), *read.secrets("SECRET_KEY_FALLBACKS", least=0)),
+        jwt_secret_keys=read.secrets("JWT_SECRET_KEY", most=2, length=SHORTEST_JWT_SECRET),
+        encryption_keys=read.encryption_keys(),
+        database_url=database_url,
+        migration_database_url=read.database("MIGRATION_DATABASE_URL", database_url),
+        redis_url=read.redis("REDIS_URL"),
+        public_url=public_url,
+        trusted_hosts=read.hosts("TRUSTED_HOSTS", public_url),
+        trusted_proxies=read.number("TRUSTED_PROXIES", 0, least=0, most=10),
+        cors_origins=read.origins("CORS_ORIGINS"),
+        return_to_origins=read.origins("RETURN_TO_ORIGINS"),
+        strict_connect=read.flag("STRICT_CONNECT", default=False),
+        accounts_enabled=read.flag("ACCOUNTS_ENABLED", default=True),
+        jwt_access_ttl=read.number("JWT_ACCESS_TTL", 3600, least=1),
+        jwt_refresh_ttl=read.number("JWT_REFRESH_TTL", 2592000, least=1),
+        max_body_bytes=read.number("MAX_BODY_BYTES", 65536, least=1024),
+        max_connections_per_user=read.number("MAX_CONNECTIONS_PER_USER", 1000, least=1),
+        providers={name.lower(): read.provider(name) for name in PROVIDERS},
+    )
+    read.choice("JWT_ALGORITHM", ("HS256",), "HS256")
+    read.finish()
+    _permit_plain_http_on_loopback(config)
+    return config
+
+
+def _permit_plain_http_on_loopback(config: Config) -> None:
+    """Set oauthlib's process-wide switch when a provider stands on this machine.
+
+    The reader has already refused plain http to any other host, so nothing else is let through.
+    """
+    urls = [
+        url
+        for each in config.providers.values()
+        for url in (each.authorize_url, each.token_url, each.userinfo_url, each.revoke_url)
+    ]
+    if any(url and url.startswith("http://") for url in urls):
+        os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
+
+
+class _Reader:
+    """Takes values out of the environment and collects what is wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = {name: value.strip() for name, value in environ.items() if value.strip()}
+        self.problems: list[str] = []
+
+    def wrong(self, name: str, remedy: str) -> None:
+        self.problems.append(f"{name}: {remedy}.")
+
+    def finish(self) -> None:
+        if self.problems:
+            raise ConfigError("\n".join(self.problems))
+
+    def fill_in(self, defaults: Callable[[Path], Mapping[str, str]]) -> None:
+        """Add what is absent from a file of this machine's own; what is set wins."""
+        keys = defaults(INSTANCE / "keys.env")
+        if "ENCRYPTION_KEYS_FILE" in self.environ:
+            keys = {name: value for name, value in keys.items() if name != "ENCRYPTION_KEYS"}
+        self.environ = {**keys, **self.environ}
+
+    def choice(self, name: str, known: tuple[str, ...], default: str) -> str:
+        value = self.environ.get(name, default)
+        if value not in known:
+            self.wrong(name, f"the value is unknown; set it to one of: {', '.join(known)}")
+        return value
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        words = {"true": True, "1": True, "yes": True, "on": True}
+        words |= {"false": False, "0": False, "no": False, "off": False}
+        value = self.environ.get(name, str(default)).lower()
+        if value not in words:
+            self.wrong(name, "the value is unknown; set it to true or false")
+        return words.get(value, default)
+
+    def number(self, name: str, default: int, *, least: int, most: int = 2**31 - 1) -> int:
+        text = self.environ.get(name, str(default))
+        if not re.fullmatch(r"[0-9]{1,10}", text) or not least <= int(text) <= most:
+            self.wrong(name, f"set it to a whole number from {least} to {most}")
+            return default
+        return int(text)
+
+    def listed(self, name: str) -> tuple[str, ...]:
+        return tuple(part.strip() for part in self.environ.get(name, "").split(",") if part.strip())
+
+    def secrets(
+        self, name: str, *, least: int = 1, most: int = 10, length: int = SHORTEST_SECRET
+    ) -> tuple[str, ...]:
+        values = self.listed(name)
+        if len(values) < least:
+            self.wrong(name, f"it is absent; {_MAKE_SECRET}")
+        elif len(values) > most:
+            self.wrong(name, f"it holds more than {most}; leave out the oldest")
+        elif any(len(value.encode()) < length for value in values):
+            self.wrong(name, f"at least {length} random characters are needed; {_MAKE_SECRET}")
+        return values
+
+    def encryption_keys(self) -> tuple[tuple[str, bytes], ...]:
+        name, text = "ENCRYPTION_KEYS", self.environ.get("ENCRYPTION_KEYS", "")
+        if path := self.environ.get("ENCRYPTION_KEYS_FILE"):
+            name = "ENCRYPTION_KEYS_FILE"
+            if "ENCRYPTION_KEYS" in self.environ:
+                self.wrong(name, "ENCRYPTION_KEYS is set too; keep one of the two")
+            text = self._private_file(name, Path(path))
+        pairs = [pair.strip() for pair in text.split(",") if pair.strip()]
+        if not pairs:
+            self.wrong(name, f"set it to id:base64 pairs, newest first; {_MAKE_KEY}")
+        keys = [self._encryption_key(name, pair) for pair in pairs]
+        ring = tuple(key for key in keys if key)
+        if len({key_id for key_id, _ in ring}) != len(ring):
+            self.wrong(name, "a key id stands twice; give each key an id of its own")
+        return ring
+
+    def _private_file(self, name: str, path: Path) -> str:
+        try:
+            if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                self.wrong(name, "others may read the file; run chmod 600 on it")
+                return ""
+            return path.read_text("utf-8").replace("\n", ",")
+        except (OSError, UnicodeDecodeError) as error:
+            self.wrong(
+                name, f"the file cannot be read ({type(error).__name__}); check the path and its owner"
+            )
+            return ""
+
+    def _encryption_key(self, name: str, pair: str) -> tuple[str, bytes] | None:
+        key_id, _, encoded = pair.partition(":")
+        try:
+            key = base64.b64decode(encoded, validate=True)
+        except (binascii.Error, ValueError):
+            key = b""
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", key_id) or len(key) != KEY_BYTES or not any(key):
+            self.wrong(name, f"each entry is id:base64 of {KEY_BYTES} random bytes; {_MAKE_KEY}")
+            return None
+        return key_id, key
+
+    def database(self, name: str, default: str) -> str:
+        """A URL of SQLite or PostgreSQL. A relative path begins where the process was started."""
+        text = self.environ.get(name)
+        if text is None:
+            return default
+        try:
+            url = make_url(text)
+        except (ArgumentError, ValueError):
+            url = None
+        if url is None or url.drivername not in DRIVERS:
+            self.wrong(name, "set it to sqlite:////path/to/file or postgresql://user@host/database")
+        elif url.drivername.startswith("sqlite") and url.database and not url.database.startswith(("/", ":")):
+            return url.set(database=os.path.abspath(url.database)).render_as_string(hide_password=False)
+        return text
+
+    def redis(self, name: str) -> str | None:
+        text = self.environ.get(name)
+        if text is not None and not _is_redis(text):
+            self.wrong(name, "set it to redis://host:port/number, rediss:// or unix://, or leave it out")
+        return text
+
+    def url(self, name: str) -> str | None:
+        """An absolute URL without user, fragment or control character; plain http on loopback only."""
+        text = self.environ.get(name)
+        if text is None:
+            return None
+        try:
+            parts = urlsplit(text)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            parts, host = urlsplit(""), None
+        clean = re.fullmatch(r"[\x21-\x7e]+", text) and "@" not in parts.netloc and "#" not in text
+        if not host or not clean or parts.scheme not in ("http", "https"):
+            self.wrong(name, "set it to an absolute URL such as https://example.com/path")
+            return None
+        if parts.scheme == "http" and not _is_loopback(host):
+            self.wrong(name, "plain http is accepted on loopback only; use https")
+            return None
+        return text
+
+    def origin(self, name: str, default: str) -> str:
+        self.environ.setdefault(name, default)
+        text = (self.url(name) or default).rstrip("/")
+        if urlsplit(text).path or "?" in text:
+            self.wrong(name, "set it to scheme, host and port only, such as https://connect.example.com")
+        return text
+
+    def origins(self, name: str) -> frozenset[str]:
+        for text in self.listed(name):
+            if not re.fullmatch(
+                r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?", text
+            ):
+                self.wrong(
+                    name, "list exact origins such as https://app.example.com, comma separated, lower case"
+                )
+        return frozenset(self.listed(name))
+
+    def hosts(self, name: str, public_url: str) -> frozenset[str]:
+        """The host names we answer to. The names of loopback stand for each other."""
+        named = {host.lower() for host in self.listed(name)}
+        if any(not re.fullmatch(r"[a-z0-9.-]+|\[[0-9a-f:]+\]", host) for host in named):
+            self.wrong(name, "list host names without scheme, port or wildcard, comma separated")
+        host = re.sub(r":[0-9]+$", "", urlsplit(public_url).netloc).lower()
+        named.add(host)
+        return frozenset(named | set(LOOPBACK) if _is_loopback(host) else named)
+
+    def provider(self, name: str) -> ProviderSettings:
+        client_id = self.environ.get(f"{name}_CLIENT_ID")
+        client_secret = self.environ.get(f"{name}_CLIENT_SECRET")
+        if bool(client_id) != bool(client_secret):
+            absent = "SECRET" if client_id else "ID"
+            self.wrong(
+                f"{name}_CLIENT_{absent}", "it is absent while its other half is set; set both or neither"
+            )
+        return ProviderSettings(
+            client_id=client_id,
+            client_secret=client_secret,
+            redirect_uri=self.url(f"{name}_REDIRECT_URI"),
+            authorize_url=self.url(f"{name}_AUTHORIZE_URL"),
+            token_url=self.url(f"{name}_TOKEN_URL"),
+            revoke_url=self.url(f"{name}_REVOKE_URL"),
+            userinfo_url=self.url(f"{name}_USERINFO_URL"),
+            scopes=tuple(re.findall(r"[^\s,]+", self.environ.get(f"{name}_SCOPES", ""))),
+            issuer=self.environ.get(f"{name}_ISSUER"),
+        )
+
+
+_MAKE_SECRET = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+_MAKE_KEY = (
+    "make one with: python3 -c "
+    "'import base64, os; print(\"k1:\" + base64.b64encode(os.urandom(32)).decode())'"
+)
+
+
+def _is_redis(text: str) -> bool:
+    if not re.fullmatch(r"rediss?://[^/?#]+(/[0-9]*)?(\?[^#]*)?|unix://[^#]+", text):
+        return False
+    try:
+        parse_url(text)  # type: ignore[no-untyped-call]
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1", "[::1]") or re.fullmatch(r"127(\.[0-9]{1,3}){3}", host) is not None
+
+
+def _development_keys(path: Path) -> Mapping[str, str]:
+    """The keys of `make run`: made on first start, readable by their owner only."""
+    if not path.exists():
+        keys = {
+            "SECRET_KEY": secrets.token_urlsafe(48),
+            "JWT_SECRET_KEY": secrets.token_urlsafe(48),
+            "ENCRYPTION_KEYS": "dev:" + base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode(),
+        }
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.writelines(f"{name}={value}\n" for name, value in keys.items())
+        try:
+            os.link(draft, path)  # the first of several starting processes wins
+        except FileExistsError:
+            pass
+        draft.unlink()
+    lines = path.read_text("utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)

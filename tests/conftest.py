@@ -1,0 +1,120 @@
+"""One of each real thing for the whole run: databases, the sandbox, a service on either database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.browser import Agent
+from tests.support.databases import PostgresqlDatabases, SqliteDatabases
+from tests.support.providers import Sandbox, Switched
+from tests.support.service import Service, User, free_port
+
+BACKENDS = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteDatabases]:
+    folder: Path = tmp_path_factory.mktemp("sqlite")
+    databases = SqliteDatabases(folder)
+    yield databases
+    databases.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlDatabases]:
+    databases = PostgresqlDatabases()
+    yield databases
+    databases.close()
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    started = Sandbox.start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def databases(request: pytest.FixtureRequest) -> SqliteDatabases | PostgresqlDatabases:
+    """Run the test once on each kind of database."""
+    found: SqliteDatabases | PostgresqlDatabases = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(scope="session")
+def service(databases: SqliteDatabases | PostgresqlDatabases, sandbox: Sandbox) -> Iterator[Service]:
+    """A service with the settings most tests need, shared by all of them: each makes its own users."""
+    started = start(databases.new(), sandbox)
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def start_service(
+    databases: SqliteDatabases | PostgresqlDatabases, sandbox: Sandbox
+) -> Iterator[Callable[..., Service]]:
+    """Start services of the test's own: start_service(STRICT_CONNECT="true")."""
+    started: list[Service] = []
+
+    def start_one(*, host: str = "127.0.0.1", database_url: str | None = None, **settings: str) -> Service:
+        started.append(start(database_url or databases.new(), sandbox, host=host, **settings))
+        return started[-1]
+
+    yield start_one
+    for one in started:
+        one.close()
+
+
+@pytest.fixture
+def switched(sandbox: Sandbox) -> Iterator[Switched]:
+    """Change how a provider behaves for the length of a test: switched("spotify", dev_mode=True)."""
+    before: list[tuple[str, dict[str, object]]] = []
+
+    def switch(provider: str, **values: object) -> None:
+        now = sandbox.control.switches(provider)
+        before.append((provider, {name: now[name] for name in values}))
+        sandbox.control.switch(provider, **values)
+
+    yield switch
+    for provider, values in reversed(before):
+        sandbox.control.switch(provider, **values)
+
+
+@pytest.fixture
+def fault(sandbox: Sandbox) -> Iterator[Callable[..., None]]:
+    """Make a provider's endpoint fail for the length of a test: fault("github", "token", "hang")."""
+    spoiled: set[str] = set()
+
+    def spoil(provider: str, endpoint: str, kind: str, **parameters: object) -> None:
+        spoiled.add(provider)
+        sandbox.control.fault(provider, endpoint, kind, **parameters)
+
+    yield spoil
+    for provider in spoiled:
+        sandbox.control.clear_faults(provider)
+
+
+@pytest.fixture
+def user(service: Service) -> User:
+    return service.user()
+
+
+@pytest.fixture
+def agent(service: Service) -> Agent:
+    return Agent(service)
+
+
+@pytest.fixture
+def browser(service: Service) -> Agent:
+    return Agent(service, pages=True)
+
+
+def start(database_url: str, sandbox: Sandbox, *, host: str = "127.0.0.1", **settings: str) -> Service:
+    """Start a service on a free port. A setting of {url} is where it is reached."""
+    port = free_port()
+    url = f"http://{host}:{port}"
+    own = {name: value.replace("{url}", url) for name, value in settings.items()}
+    return Service(database_url, {**sandbox.register(url), **own}, host=host, port=port)

@@ -1,0 +1,144 @@
+"""Providers that misbehave: a bounded answer, nothing stored, nothing sent to a second host."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.http.test_unbound import is_connected
+from tests.support.browser import Agent
+from tests.support.providers import Sandbox
+from tests.support.service import User
+
+SENTENCES = {
+    "the provider is not available",
+    "the provider did not answer in time",
+    "the provider's answer could not be understood",
+}
+QUICK: list[tuple[str, dict[str, object]]] = [
+    ("status", {"status": 500}),
+    ("status", {"status": 429, "retry_after": 7}),
+    ("html", {}),
+    ("empty", {}),
+    ("bad_json", {}),
+    ("wrong_types", {}),
+    ("cut", {}),
+    ("gigabyte", {}),
+    ("gzip_bomb", {}),
+    *(
+        ("json", {"status": 200, "body": body})
+        for body in (
+            [],
+            None,
+            "x",
+            {},
+            {"access_token": None},
+            {"access_token": 1},
+            {"access_token": ""},
+            {"access_token": "a", "expires_in": -1},
+            {"access_token": "a", "expires_in": True},
+            {"access_token": "a", "expires_in": "3600.0"},
+            {"access_token": "a", "expires_in": 1e300},
+            {"access_token": "a", "scope": 5},
+            {"access_token": "a", "refresh_token": 5},
+            {"access_token": "a", "token_type": "mac"},
+            {"access_token": "a\r\nb"},
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "parameters"), QUICK, ids=lambda value: str(value)[:40])
+def test_a_token_answer_without_sense_connects_nothing(
+    user: User, agent: Agent, fault: Callable[..., None], kind: str, parameters: dict[str, object]
+) -> None:
+    fault("github", "token", kind, **parameters)
+    answer = agent.connect(user, "github")
+    assert answer.status_code == 500
+    assert answer.json()["error"].removeprefix("OAuth failed: ") in SENTENCES
+    assert not is_connected(user, "github")
+
+
+@pytest.mark.parametrize("endpoint", ["identity", "long_lived"])
+@pytest.mark.parametrize("kind", ["html", "bad_json", "cut"])
+def test_what_was_received_before_a_failure_is_ended(
+    user: User, agent: Agent, sandbox: Sandbox, fault: Callable[..., None], endpoint: str, kind: str
+) -> None:
+    watch = sandbox.watch()
+    fault("facebook", endpoint, kind)
+    answer = agent.connect(user, "facebook")
+    assert answer.status_code == 500 and answer.json()["error"].startswith("OAuth failed: ")
+    states = watch.states("facebook")
+    assert "live" not in states and "revoked" in states
+    assert not is_connected(user, "facebook")
+
+
+@pytest.mark.parametrize("code", [301, 302, 307])
+@pytest.mark.parametrize(
+    ("provider", "name", "endpoint"),
+    [
+        ("github", "github", "token"),
+        ("spotify", "spotify", "token"),
+        ("discord", "discord", "identity"),
+        ("facebook", "facebook", "long_lived"),
+    ],
+)
+def test_nothing_follows_a_redirect(
+    user: User,
+    agent: Agent,
+    fault: Callable[..., None],
+    second_host: SecondHost,
+    provider: str,
+    name: str,
+    endpoint: str,
+    code: int,
+) -> None:
+    fault(provider, endpoint, "redirect", url=second_host.url, status=code)
+    assert agent.connect(user, name).status_code == 500
+    assert second_host.requests == []
+
+
+@pytest.mark.parametrize(("kind", "parameters"), [("hang", {}), ("drip", {"milliseconds": 400})])
+def test_a_slow_provider_is_left_within_twelve_seconds(
+    user: User, agent: Agent, fault: Callable[..., None], kind: str, parameters: dict[str, object]
+) -> None:
+    callback = agent.consent(agent.start(user, "discord"))
+    fault("discord", "token", kind, **parameters)
+    began = time.monotonic()
+    answer = agent.call("GET", callback)
+    assert time.monotonic() - began < 12
+    assert answer.json()["error"] == "OAuth failed: the provider did not answer in time"
+
+
+class SecondHost:
+    """Somebody else's server, who notes what reaches it."""
+
+    def __init__(self) -> None:
+        self.requests: list[str] = []
+        noted = self.requests
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def handle_one_request(self) -> None:
+                noted.append(repr(self.rfile.readline()))
+                self.close_connection = True
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/token"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def second_host() -> Iterator[SecondHost]:
+    host = SecondHost()
+    yield host
+    host.close()

@@ -1,0 +1,1 @@
+"""What the tests stand on: real databases, a running service, the sandbox, clients and browsers."""

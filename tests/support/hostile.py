@@ -1,0 +1,36 @@
+"""Bodies that are not JSON as RFC 8259 means it, though many parsers take them."""
+
+from __future__ import annotations
+
+NOT_JSON = {
+    "brackets": b"[" * 60_000,
+    "objects": b'{"a":' * 12_000,
+    "depth 33": b"[" * 33 + b"]" * 33,
+    "NaN": b'{"x": NaN}',
+    "Infinity": b'{"x": -Infinity}',
+    "1e999": b'{"x": 1e999}',
+    "5000 digits": b'{"x": ' + b"9" * 5000 + b"}",
+    "duplicate key": b'{"x": 1, "x": 1}',
+    "duplicate key, escaped": b'{"x": 1, "\\u0078": 1}',
+    "duplicate key, deep": b'{"data": [{"x": 1, "x": 2}]}',
+    "UTF-16": '{"x": 1}'.encode("utf-16"),
+    "UTF-16 without mark": '{"x": 1}'.encode("utf-16-le"),
+    "UTF-32": '{"x": 1}'.encode("utf-32"),
+    "Latin-1": '{"x": "é"}'.encode("latin-1"),
+    "overlong": b'{"x": "\xc0\xaf"}',
+    "UTF-8 surrogate": b'{"x": "\xed\xa0\x80"}',
+    "BOM": b'\xef\xbb\xbf{"x": 1}',
+    "trailing text": b'{"x": 1} x',
+    "two documents": b"{}{}",
+    "trailing comma": b'{"x": 1,}',
+    "comment": b'{"x": 1} // no',
+    "single quotes": b"{'x': 1}",
+    "lone surrogate": b'{"x": "\\ud800"}',
+    "lone surrogate as key": b'{"\\udfff": 1}',
+    "NUL": b'{"x": "a\\u0000b"}',
+    "NUL as key": b'{"\\u0000": 1}',
+    "raw NUL": b'{"x": "\x00"}',
+    "raw line end": b'{"x": "\n"}',
+    "white space": b" \n ",
+    "form": b"x=1",
+}

@@ -1,0 +1,119 @@
+"""A wrong setting stops the start with a line that names it and the remedy, and shows no secret."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+import config
+from tests.support.settings import base_settings
+from tests.support.starting import CANARY, KEY, PROVIDER_URLS, problems, stops
+
+NUMBERS = (
+    "JWT_ACCESS_TTL",
+    "JWT_REFRESH_TTL",
+    "TRUSTED_PROXIES",
+    "MAX_BODY_BYTES",
+    "MAX_CONNECTIONS_PER_USER",
+)
+WRONG: dict[str, tuple[str, ...]] = {
+    "APP_ENV": (CANARY, "Production", "dev"),
+    "SECRET_KEY": (CANARY[:15], f"{CANARY},{CANARY}"),
+    "SECRET_KEY_FALLBACKS": (f"{'x' * 16},{CANARY[:8]}", ",".join([CANARY] * 11)),
+    "JWT_SECRET_KEY": (CANARY, ",".join([CANARY * 2] * 3), ","),
+    "JWT_ALGORITHM": ("none", "HS512", CANARY),
+    "ENCRYPTION_KEYS": (
+        ",",
+        CANARY,
+        f"k1:{CANARY}",
+        f"k1:{base64.b64encode(b'x' * 31).decode()}",
+        f"k1:{base64.b64encode(b'x' * 33).decode()}",
+        f"k1:{base64.b64encode(bytes(32)).decode()}",
+        f"k1:{KEY},k1:{base64.b64encode(b'y' * 32).decode()}",
+        f"k1:{KEY}!",
+        f"k1:{KEY[:-1]}",
+        f":{KEY}",
+        KEY,
+        f"key one:{KEY}",
+        f"{'k' * 33}:{KEY}",
+        f"schlüssel:{KEY}",
+        f"k1:{KEY},{CANARY}",
+    ),
+    "DATABASE_URL": (
+        CANARY,
+        f"mysql://u:{CANARY}@h/d",
+        f"postgres://u:{CANARY}@h/d",
+        f"postgresql://u:{CANARY}@h:port/d",
+        f"postgresql+asyncpg://u:{CANARY}@h/d",
+        f"postgresql+psycopg2://u:{CANARY}@h/d",
+        "http://h/d",
+    ),
+    "MIGRATION_DATABASE_URL": (CANARY, f"mysql://u:{CANARY}@h/d"),
+    "REDIS_URL": (CANARY, f"http://:{CANARY}@h", f"redis://:{CANARY}@h:port/0", "redis://h/name", "redis://"),
+    "TRUSTED_HOSTS": ("https://example.com", "*.example.com", "example.com:80", "a b", "example.com/x"),
+    "CORS_ORIGINS": (
+        "*",
+        "null",
+        "example.com",
+        "https://example.com/",
+        "https://A.example.com",
+        "https://*.b.c",
+    ),
+    "RETURN_TO_ORIGINS": ("*", "javascript://x", "https://u@example.com", "https://example.com/path", "//x"),
+    "STRICT_CONNECT": ("maybe", "2", CANARY),
+    "ACCOUNTS_ENABLED": ("maybe", "truee"),
+    **dict.fromkeys(NUMBERS, ("-1", "1.5", "1e3", "many", "0x10", "١", "9999999999", CANARY)),
+    **dict.fromkeys(("JWT_ACCESS_TTL", "MAX_BODY_BYTES", "MAX_CONNECTIONS_PER_USER"), ("0",)),
+}
+URLS = (
+    CANARY,
+    "//example.com",
+    "/path",
+    "ftp://example.com",
+    "javascript:alert(1)",
+    "file:///etc/passwd",
+    f"https://user:{CANARY}@example.com",
+    f"https://{CANARY}@example.com",
+    "https://example.com#fragment",
+    "https://example.com#",
+    "https://exa\nmple.com",
+    "https://exa\x00mple.com",
+    "https://exa mple.com",
+    "https://exämple.com",
+    "https://",
+    "https://:443",
+    "https://example.com:port",
+    "https://example.com:99999",
+    "https://[::1",
+    "http://example.com",
+    "http://10.0.0.1",
+    "http://localhost.example.com",
+    "http://127.0.0.1.example.com",
+)
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in WRONG for value in WRONG[name]])
+def test_a_wrong_value_stops_the_start(name: str, value: str) -> None:
+    stops(name, value)
+
+
+@pytest.mark.parametrize("value", [*URLS, "https://example.com/path", "https://example.com?x"])
+def test_a_malformed_public_url_stops_the_start(value: str) -> None:
+    stops("PUBLIC_URL", value)
+
+
+@pytest.mark.parametrize("what", PROVIDER_URLS)
+def test_a_malformed_provider_url_stops_the_start(what: str) -> None:
+    for provider in config.PROVIDERS:
+        for value in URLS:
+            stops(f"{provider}_{what}", value)
+
+
+@pytest.mark.parametrize("provider", config.PROVIDERS)
+@pytest.mark.parametrize(("given", "absent"), [("ID", "SECRET"), ("SECRET", "ID")])
+def test_half_of_a_pair_stops_the_start(provider: str, given: str, absent: str) -> None:
+    lines = problems({**base_settings(), f"{provider}_CLIENT_{given}": CANARY})
+    assert lines == [
+        f"{provider}_CLIENT_{absent}: it is absent while its other half is set; set both or neither."
+    ]

@@ -1,0 +1,1 @@
+"""What README and the notes say in numbers, printed by `make figures`."""

@@ -1,0 +1,64 @@
+"""The service as its users start it: `run.py` on a copy of the tree, with gunicorn and the sandbox."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support.databases import ROOT
+from tests.support.service import free_port
+
+PARTS = ("app", "sandbox", "migrations", "config.py", "wsgi.py", "run.py", "gunicorn.conf.py")
+
+
+@dataclass
+class Running:
+    """`url` is where a browser goes, `log` what was printed, `folder` where it keeps its files."""
+
+    url: str
+    folder: Path
+    log: Path
+    process: subprocess.Popen[bytes]
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("clone")
+    for part in PARTS:
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, folder / part)
+    (folder / "sitecustomize.py").write_text("import logging\nlogging.basicConfig(level=logging.DEBUG)\n")
+    port = free_port()
+    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "PORT": str(port), "PYTHONPATH": str(folder)}
+    log = folder / "output.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "run.py"], cwd=folder, env=environ, stdout=output, stderr=output
+        )
+    started = Running(f"http://localhost:{port}", folder, log, process)
+    wait_until_ready(started)
+    yield started
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+
+
+def wait_until_ready(started: Running) -> None:
+    for _ in range(200):
+        assert started.process.poll() is None, started.log.read_text()
+        try:
+            if requests.get(f"{started.url}/readyz", timeout=2).ok:
+                return
+        except requests.ConnectionError:
+            pass
+        time.sleep(0.1)
+    pytest.fail(started.log.read_text())

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.browser import Agent
 from tests.support.databases import PostgresqlDatabases, SqliteDatabases
-from tests.support.providers import Sandbox, Switched
-from tests.support.service import Service, User, free_port
+from tests.support.providers import Fault, Sandbox, Switched
+from tests.support.service import Service, StartService, User, free_port
 
 BACKENDS = ("sqlite", "postgresql")
 
@@ -55,7 +55,7 @@ def service(databases: SqliteDatabases | PostgresqlDatabases, sandbox: Sandbox) 
 @pytest.fixture
 def start_service(
     databases: SqliteDatabases | PostgresqlDatabases, sandbox: Sandbox
-) -> Iterator[Callable[..., Service]]:
+) -> Iterator[StartService]:
     """Start services of the test's own: start_service(STRICT_CONNECT="true")."""
     started: list[Service] = []
 
@@ -84,7 +84,7 @@ def switched(sandbox: Sandbox) -> Iterator[Switched]:
 
 
 @pytest.fixture
-def fault(sandbox: Sandbox) -> Iterator[Callable[..., None]]:
+def fault(sandbox: Sandbox) -> Iterator[Fault]:
     """Make a provider's endpoint fail for the length of a test: fault("github", "token", "hang")."""
     spoiled: set[str] = set()
 

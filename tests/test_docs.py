@@ -7,7 +7,8 @@ import re
 import pytest
 
 from app import create_app
-from app.connection_types import CONNECTION_TYPES
+from app.connection_types import CONNECTION_TYPES, ConnectionType
+from app.oauth.provider import Provider
 from app.providers import PROVIDERS, SERVICES
 from config import Config
 from tests.support.databases import ROOT
@@ -54,7 +55,7 @@ def test_every_setting_is_documented() -> None:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
-def test_every_provider_is_documented(provider) -> None:  # type: ignore[no-untyped-def]
+def test_every_provider_is_documented(provider: Provider) -> None:
     line = next(
         line
         for line in (ROOT / "docs/providers.md").read_text().splitlines()
@@ -65,7 +66,7 @@ def test_every_provider_is_documented(provider) -> None:  # type: ignore[no-unty
 
 
 @pytest.mark.parametrize("known", CONNECTION_TYPES, ids=lambda known: known.name)
-def test_every_type_and_its_fields_are_documented(known) -> None:  # type: ignore[no-untyped-def]
+def test_every_type_and_its_fields_are_documented(known: ConnectionType) -> None:
     rows = [line for line in API.splitlines() if re.search(rf"^\| [^|]*`{known.name}`[^|]*\|", line)]
     assert len(rows) == 1
     told = rows[0].split("|")[2]

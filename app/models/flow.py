@@ -58,7 +58,6 @@ class Revocation(Base):
     user_id: Mapped[int] = mapped_column(Id, index=True)  # no foreign key: the account may be deleted
     provider: Mapped[str] = mapped_column(String(64))
     account_id: Mapped[str] = mapped_column(String(255))
-    whole_grant: Mapped[bool] = mapped_column(Boolean)
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
     expires_at: Mapped[datetime | None]  # of the access token
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -81,7 +81,7 @@ def claim(
     reading()
     name = db.session.scalar(select(Flow.provider).where(Flow.key == fingerprint(parameters.state)))
     db.session.rollback()
-    registration = registrations[name] if name else None
+    registration = registrations.get(name) if name else None
     if registration is None or (provider is not None and provider.name != name):
         return None
     if not parameters.issued_by(registration):

@@ -29,24 +29,20 @@ from . import audit
 def queue_grant(grant: Grant) -> Outcome | int:
     """Take a live grant away and queue its end. Part of the transaction under way.
 
-    Returns the id of the queued row, or the outcome where nothing has to be asked of the provider.
+    Returns the id of the queued row, or the outcome where nothing can be asked of the provider.
     """
+    db.session.delete(grant)
+    db.session.flush()  # before another grant takes its place
     try:
         tokens = grant.open(vault)
     except SealBroken:
-        tokens = None
-    provider, user_id, account_id, expires_at = (
-        grant.provider,
-        grant.user_id,
-        grant.account_id,
-        grant.expires_at,
-    )
-    db.session.delete(grant)
-    db.session.flush()
-    if tokens is None:
         return Outcome.UNSUPPORTED
     return queue(
-        provider_named(provider), user_id=user_id, account_id=account_id, tokens=tokens, expires_at=expires_at
+        provider_named(grant.provider),
+        user_id=grant.user_id,
+        account_id=grant.account_id,
+        tokens=tokens,
+        expires_at=grant.expires_at,
     )
 
 
@@ -55,21 +51,12 @@ def queue(
 ) -> Outcome | int:
     """Queue the end of tokens that no live row holds any more. Part of the transaction under way.
 
-    Where another live row has the same provider account, ending the grant would end that too: then only
-    the one token is ended if the provider can, and nothing if it cannot.
+    An `account_id` of "" is an account that could not be told.
     """
     if provider.revocation is Way.NONE:
         return Outcome.UNSUPPORTED
-    shared = _is_alive(provider, account_id=account_id, user_id=user_id)
-    if shared and provider.revocation is not Way.APPLICATION:
-        return Outcome.SHARED
     row = Revocation(
-        user_id=user_id,
-        provider=provider.name,
-        account_id=account_id,
-        whole_grant=not shared,
-        sealed=b"",
-        expires_at=expires_at,
+        user_id=user_id, provider=provider.name, account_id=account_id, sealed=b"", expires_at=expires_at
     )
     db.session.add(row)
     db.session.flush()
@@ -81,14 +68,6 @@ def run(queued: Sequence[Outcome | int], deadline: Deadline | None = None) -> li
     """Ask the providers, within ten seconds in all; what cannot be ended now stays queued."""
     deadline = deadline or Deadline()
     return [item if isinstance(item, Outcome) else _attempt(item, deadline) for item in queued]
-
-
-def _is_alive(provider: Provider, *, account_id: str, user_id: int) -> bool:
-    """Tell whether a live row has this provider account; of an unknown one, whether it may be this user's."""
-    same = Grant.account_id == account_id if account_id else Grant.user_id == user_id
-    return (
-        db.session.scalar(select(Grant.id).where(Grant.provider == provider.name, same).limit(1)) is not None
-    )
 
 
 def _attempt(row_id: int, deadline: Deadline) -> Outcome:
@@ -108,19 +87,35 @@ def _attempt(row_id: int, deadline: Deadline) -> Outcome:
 
 
 def _end(row_id: int, deadline: Deadline) -> Outcome:
-    """Call the provider, with no transaction open meanwhile."""
+    """Call the provider, with no transaction open meanwhile.
+
+    Where a live row has the same provider account, ending the grant would end that too: then only the one
+    token is ended if the provider can, and nothing if it cannot. This is asked now and not when the row was
+    queued: two that go at once must not each leave the end to the other.
+    """
     reading()
     row = db.session.get_one(Revocation, row_id)
+    shared = _is_alive(row)
     db.session.expunge(row)
     db.session.rollback()
     registration, tokens = registrations[row.provider], row.open(vault)
     if registration is None:
         return Outcome.QUEUED
+    one_by_one = registration.provider.revocation is Way.APPLICATION
+    if shared and not one_by_one:
+        return Outcome.SHARED
     client, access_token = Client(registration, deadline), tokens.access_token
-    if registration.provider.revocation is Way.APPLICATION:  # takes a live access token, and no other
+    if one_by_one:  # takes a live access token, and no other
         access_token = _live_access_token(row, tokens, client, deadline)
-    ending = Ending(access_token, tokens.refresh_token, row.account_id, row.whole_grant)
+    ending = Ending(access_token, tokens.refresh_token, row.account_id, whole_grant=not shared)
     return outbound.within(deadline, lambda: revoke(client, ending))
+
+
+def _is_alive(row: Revocation) -> bool:
+    """Tell whether a live grant has this provider account; an unknown one may be any of this user's."""
+    same = Grant.account_id == row.account_id if row.account_id else Grant.user_id == row.user_id
+    alive = select(Grant.id).where(Grant.provider == row.provider, same).limit(1)
+    return db.session.scalar(alive) is not None
 
 
 def _live_access_token(row: Revocation, tokens: Tokens, client: Client, deadline: Deadline) -> str:

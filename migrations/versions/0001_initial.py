@@ -154,7 +154,6 @@ def upgrade() -> None:
         sa.Column("user_id", ID, nullable=False),
         sa.Column("provider", sa.String(length=64), nullable=False),
         sa.Column("account_id", sa.String(length=255), nullable=False),
-        sa.Column("whole_grant", sa.Boolean(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,7 +12,7 @@ from app.models import Grant, Revocation, ServiceConnection
 from app.providers import PROVIDERS, provider_named
 from tests.http.test_unbound import is_connected
 from tests.support.browser import Agent
-from tests.support.providers import Sandbox, Switched
+from tests.support.providers import Fault, Sandbox, Switched
 from tests.support.rows import grant_of, tokens_of
 from tests.support.service import PASSWORD, Service, StartService, User
 
@@ -98,6 +97,20 @@ def test_an_account_that_serves_two_users_outlives_one_of_them(
     assert last == ("unsupported" if provider == "spotify" else "revoked")
 
 
+@pytest.mark.parametrize("provider", REVOCABLE)
+def test_two_who_share_an_account_and_go_at_once_end_it(
+    agent: Agent, user: User, service: Service, sandbox: Sandbox, account: str, provider: str
+) -> None:
+    other = service.user()
+    watch = sandbox.watch()
+    agent.connect(user, NAMES[provider], account=account)
+    Agent(service).connect(other, NAMES[provider], account=account)
+    path = f"/api/connections/{NAMES[provider]}"
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(lambda one: one.call("DELETE", path).json()["revocation"], (user, other)))
+    assert "revoked" in outcomes and "live" not in watch.states(provider)
+
+
 @pytest.mark.parametrize("either", ["gmail", "drive"])
 def test_gmail_and_drive_are_one_grant(user: User, agent: Agent, service: Service, either: str) -> None:
     agent.connect(user, "gmail")
@@ -133,7 +146,7 @@ def test_reset_ends_everything_and_counts_services(user: User, agent: Agent, san
 @pytest.mark.parametrize("kind", ["status", "html"])
 @pytest.mark.parametrize("provider", REVOCABLE)
 def test_a_provider_that_is_down_leaves_the_end_queued(
-    user: User, agent: Agent, service: Service, fault: Callable[..., None], provider: str, kind: str
+    user: User, agent: Agent, service: Service, fault: Fault, provider: str, kind: str
 ) -> None:
     agent.connect(user, NAMES[provider])
     fault(provider, "revoke", kind, **({"status": 500} if kind == "status" else {}))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from app.providers import provider_named
 from tests.support.browser import Agent
+from tests.support.providers import Fault
 from tests.support.rows import grant_of, tokens_of
 from tests.support.service import Service, User
 
 
 def test_an_answer_without_a_refresh_token_keeps_the_old_one(
-    user: User, agent: Agent, service: Service, fault: Callable[..., None]
+    user: User, agent: Agent, service: Service, fault: Fault
 ) -> None:
     agent.connect(user, "spotify")
     _, refresh_token = tokens_of(service, user, provider_named("spotify"))
@@ -23,7 +22,7 @@ def test_an_answer_without_a_refresh_token_keeps_the_old_one(
 
 
 def test_spotifys_older_id_is_the_same_account_once(
-    user: User, agent: Agent, service: Service, fault: Callable[..., None]
+    user: User, agent: Agent, service: Service, fault: Fault
 ) -> None:
     for body, kept in (
         ({"id": "old-id"}, "old-id"),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import http.server
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from tests.http.test_unbound import is_connected
 from tests.support.browser import Agent
-from tests.support.providers import Sandbox
+from tests.support.providers import Fault, Sandbox
 from tests.support.service import User
 
 SENTENCES = {
@@ -54,7 +54,7 @@ QUICK: list[tuple[str, dict[str, object]]] = [
 
 @pytest.mark.parametrize(("kind", "parameters"), QUICK, ids=lambda value: str(value)[:40])
 def test_a_token_answer_without_sense_connects_nothing(
-    user: User, agent: Agent, fault: Callable[..., None], kind: str, parameters: dict[str, object]
+    user: User, agent: Agent, fault: Fault, kind: str, parameters: dict[str, object]
 ) -> None:
     fault("github", "token", kind, **parameters)
     answer = agent.connect(user, "github")
@@ -66,7 +66,7 @@ def test_a_token_answer_without_sense_connects_nothing(
 @pytest.mark.parametrize("endpoint", ["identity", "long_lived"])
 @pytest.mark.parametrize("kind", ["html", "bad_json", "cut"])
 def test_what_was_received_before_a_failure_is_ended(
-    user: User, agent: Agent, sandbox: Sandbox, fault: Callable[..., None], endpoint: str, kind: str
+    user: User, agent: Agent, sandbox: Sandbox, fault: Fault, endpoint: str, kind: str
 ) -> None:
     watch = sandbox.watch()
     fault("facebook", endpoint, kind)
@@ -90,7 +90,7 @@ def test_what_was_received_before_a_failure_is_ended(
 def test_nothing_follows_a_redirect(
     user: User,
     agent: Agent,
-    fault: Callable[..., None],
+    fault: Fault,
     second_host: SecondHost,
     provider: str,
     name: str,
@@ -104,7 +104,7 @@ def test_nothing_follows_a_redirect(
 
 @pytest.mark.parametrize(("kind", "parameters"), [("hang", {}), ("drip", {"milliseconds": 400})])
 def test_a_slow_provider_is_left_within_twelve_seconds(
-    user: User, agent: Agent, fault: Callable[..., None], kind: str, parameters: dict[str, object]
+    user: User, agent: Agent, fault: Fault, kind: str, parameters: dict[str, object]
 ) -> None:
     callback = agent.consent(agent.start(user, "discord"))
     fault("discord", "token", kind, **parameters)

@@ -13,6 +13,7 @@ from sandbox.settings import ENDPOINTS, settings_for
 from tests.support.databases import ROOT
 
 Switched = Callable[..., None]
+Fault = Callable[..., None]
 CALLBACK_SERVICES = {"google": "gmail"}
 
 

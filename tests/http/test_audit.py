@@ -1,0 +1,88 @@
+"""Who read and changed what is written down, before a secret leaves, and never with a value."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select, text
+
+from app.extensions import db
+from app.models import AuditEvent
+from tests.support.browser import Agent
+from tests.support.providers import Fault
+from tests.support.service import PASSWORD, Service, StartService, User
+
+SECRET = "a-secret-nobody-writes-down"
+SSH = {"name": "n", "type": "sshes", "data": {"host": "h", "username": "u", "password": SECRET}}
+
+
+def events(service: Service, user: User) -> list[AuditEvent]:
+    with service.app.app_context():
+        found = select(AuditEvent).where(AuditEvent.user_id == user.id).order_by(AuditEvent.id)
+        return list(db.session.scalars(found))
+
+
+def test_each_deed_leaves_one_event_and_no_value(user: User, agent: Agent, service: Service) -> None:
+    id = user.call("POST", "/api/users/:username/add/connection", json=SSH).json()["id"]
+    read = user.call("GET", f"/api/users/:username/get/connection/{id}")
+    user.call("PUT", f"/api/users/:username/update/connection/data/{id}", json={"data": SSH["data"]})
+    user.call("PUT", f"/api/users/:username/update/connection/name/{id}", json={"name": "m"})
+    user.call("DELETE", f"/api/users/:username/connection/delete/{id}")
+    agent.connect(user, "github")
+    agent.call("GET", agent.consent(agent.start(user, "discord"), deny=True))
+    user.call("DELETE", "/api/connections/github")
+    body = {"username": user.username, "password": "wrong " + SECRET}
+    service.call("POST", "/api/auth/login", json=body)
+    service.call("POST", "/api/auth/login", json={**body, "password": PASSWORD})
+    found = events(service, user)
+    assert [event.action for event in found] == [
+        "user.register",
+        "connection.add",
+        "connection.read",
+        "connection.replace",
+        "connection.rename",
+        "connection.delete",
+        "connection.connect",
+        "connection.refused",
+        "connection.disconnect",
+        "grant.revoke",
+        "user.login_refused",
+        "user.login",
+    ]
+    told = found[2]
+    assert (told.actor, told.target) == (f"user:{user.id}", f"connection:{id}")
+    assert told.detail == "host, password, username"
+    assert told.request_id == read.headers["X-Request-Id"] and told.address == "127.0.0.1"
+    assert not any(secret in repr(vars(event)) for event in found for secret in (SECRET, PASSWORD))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/api/users/:username/get/connection/1", None),
+        ("GET", "/api/users/:username/connection/gettokens", None),
+        ("POST", "/api/users/:username/connection/gettoken", {"name": "t", "token_type": "git"}),
+    ],
+)
+def test_no_secret_leaves_without_its_event(
+    start_service: StartService, method: str, path: str, body: dict[str, str] | None
+) -> None:
+    service = start_service()
+    user = service.user()
+    user.call("POST", "/api/users/:username/add/connection", json=SSH)
+    token = {"name": "t", "token_type": "git", "token": SECRET}
+    user.call("POST", "/api/users/:username/connections/addtoken", json=token)
+    assert SECRET in user.call(method, path, json=body).text
+    with service.app.app_context(), db.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE audit_events RENAME TO elsewhere"))
+    answer = user.call(method, path, json=body)
+    assert answer.status_code >= 500 and SECRET not in answer.text
+
+
+def test_control_characters_stay_on_one_line(
+    user: User, agent: Agent, service: Service, fault: Fault
+) -> None:
+    label = "octo\r\n\x1b[31mcat"
+    fault("github", "identity", "json", status=200, body={"id": 7, "login": label})
+    assert agent.connect(user, "github").status_code == 200
+    detail = events(service, user)[-1].detail
+    assert detail == "octo\\r\\n\\x1b[31mcat (7)"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http.server
+import resource
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -100,6 +102,34 @@ def test_nothing_follows_a_redirect(
     fault(provider, endpoint, "redirect", url=second_host.url, status=code)
     assert agent.connect(user, name).status_code == 500
     assert second_host.requests == []
+
+
+@pytest.mark.parametrize("kind", ["gigabyte", "gzip_bomb"])
+def test_a_huge_answer_is_not_kept(user: User, agent: Agent, fault: Fault, kind: str) -> None:
+    fault("discord", "token", kind)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert agent.connect(user, "discord").status_code == 500
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000, "kilobytes"
+
+
+def test_nothing_of_the_environment_is_used(
+    user: User,
+    agent: Agent,
+    sandbox: Sandbox,
+    second_host: SecondHost,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    callback = agent.consent(agent.start(user, "gmail"))
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, second_host.url)
+    assert agent.call("GET", callback).status_code == 200
+    assert second_host.requests == []
+    sent = [row for row in sandbox.control.log("google") if row["endpoint"] == "token"][-1]
+    assert "authorization" not in {name.lower() for name in sent["headers"]}
 
 
 @pytest.mark.parametrize(("kind", "parameters"), [("hang", {}), ("drip", {"milliseconds": 400})])

@@ -12,6 +12,8 @@ from pathlib import Path
 from app import create_app
 from app.http.errors import STATUS
 from config import Config
+from tests.golden import examples
+from tests.golden.test_error_rows import ROWS
 from tests.support.settings import base_settings
 
 ROOT = Path(__file__).parents[1]
@@ -111,6 +113,8 @@ def main() -> None:
     print(f"functions of app/: {spread(functions)}; under 20 lines {short:.0%}")
     print(f"modules in an import cycle, deferred imports counted: {cycles(imports(files))}")
     print(f"routes: {len(routes)}; error codes: {len(STATUS)}")
+    replayed = sum(isinstance(value, examples.Example) for value in vars(examples).values())
+    print(f"documented: {replayed} calls replayed by example, {len(ROWS)} error rows, each by a test")
     counts = collected()
     print(f"tests: {sum(counts.values())}")
     for file, count in sorted(counts.items()):

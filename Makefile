@@ -37,6 +37,7 @@ lock: $(VENV)/.ok ## resolve requirements.in and requirements-dev.in anew
 
 # uv sets up in seconds; where it cannot be had, pip does the same more slowly.
 $(VENV)/.ok: requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
 	@rm -rf $(VENV) .tools
 	@if $(PYTHON) -m pip install -q --target .tools "uv==$(UV_VERSION)" >.uv.log 2>&1; then \
 	  .tools/bin/uv venv -q --python $(PYTHON) $(VENV) && \

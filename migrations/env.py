@@ -5,13 +5,17 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Connection, make_url
 
 from app.extensions import db, settings
+from app.models import engines
 
 LOCK = 7466116  # an advisory lock of our own, so that several nodes may start at once
 
 
 def run() -> None:
     url = settings.migration_database_url
-    engine = create_engine(url) if make_url(url) != db.engine.url else db.engine
+    engine = db.engine
+    if make_url(url) != engine.url:
+        engine = create_engine(url, **engines.options(url))
+        engines.listen(engine)
     with engine.connect() as connection:
         context.configure(connection=connection, target_metadata=db.metadata, render_as_batch=True)
         with context.begin_transaction():

@@ -51,7 +51,7 @@ class ProviderSettings:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The settings of CONTRACT section 7, typed. Times are seconds, sizes bytes."""
+    """Every setting, typed; what each means is in docs/settings.md. Times are seconds, sizes bytes."""
 
     production: bool
     secret_keys: tuple[str, ...] = field(repr=False)

@@ -28,7 +28,7 @@ class LatchkeyError(Exception):
         self.retry_after = retry_after
 
 
-# Who is calling (CONTRACT section 2)
+# Who is calling
 
 
 class TokenMissing(LatchkeyError):
@@ -131,7 +131,7 @@ class TooManyRequests(LatchkeyError):
     code, sentence = "too_many_requests", "Too many requests; wait before the next one"
 
 
-# Stored secrets (CONTRACT sections 3 and 4)
+# Stored secrets
 
 
 class LegacyTokenNotFound(LatchkeyError):
@@ -158,7 +158,7 @@ class SecretUnreadable(LatchkeyError):
     code, sentence = "secret_unreadable", "The stored secret cannot be opened; replace or delete it"
 
 
-# OAuth connections (CONTRACT section 5)
+# OAuth connections
 
 
 class InvalidSession(LatchkeyError):

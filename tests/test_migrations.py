@@ -136,7 +136,7 @@ def test_sqlite_is_private_and_careful(tmp_path: Path, written: str) -> None:
 
 
 def test_ids_are_never_used_twice(databases: Databases) -> None:
-    """A row that was deleted leaves no place for another in its envelope (THREATS section 3)."""
+    """A row that was deleted leaves no place for another in its envelope."""
     with application(databases.new()):
         user = User(username="u", username_key="u", email="e", email_key="e", password_hash="h")
         db.session.add(user)

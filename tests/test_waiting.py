@@ -1,4 +1,4 @@
-"""A database that does not answer at the start stops nothing: it is waited for (CONTRACT section 7)."""
+"""A database that does not answer at the start stops nothing: it is waited for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A host reached by SSH: a password, a private key or both; or a lone token, as seed 001 prints it."""
+"""A host reached by SSH: a password, a private key or both; or a lone token, as documented."""
 
 from .declaration import ConnectionType, Field, Kind
 

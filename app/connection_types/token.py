@@ -1,4 +1,4 @@
-"""Families whose secret is one token: what seed 000 calls a token_type."""
+"""Families whose secret is one token: what legacy clients call a token_type."""
 
 from .declaration import ConnectionType, Field
 

@@ -1,4 +1,4 @@
-"""Access URLs of seeds 000 and 001: where a caller sends its user, for a flow bound to no browser."""
+"""Access URLs: where a caller sends its user, for a flow bound to no browser."""
 
 from __future__ import annotations
 

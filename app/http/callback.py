@@ -1,4 +1,4 @@
-"""Where providers send browsers back. What is checked, and in which order, is CONTRACT section 5's."""
+"""Where providers send browsers back. What is checked, and in which order, is documented in docs/api.md."""
 
 from __future__ import annotations
 

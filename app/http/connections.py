@@ -1,4 +1,4 @@
-"""Seed 001: typed connections."""
+"""Typed connections."""
 
 from __future__ import annotations
 

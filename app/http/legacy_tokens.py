@@ -1,4 +1,4 @@
-"""Seed 000: legacy tokens. Access URLs, which two seeds print, stand in access_urls.py."""
+"""Legacy tokens. Access URLs, which belong to two documents, stand in access_urls.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seed 002: start, authorize, callback, disconnect. One blueprint per provider, from one function."""
+"""Start, authorize, callback, disconnect. One blueprint per provider, from one function."""
 
 from __future__ import annotations
 

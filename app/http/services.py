@@ -1,4 +1,4 @@
-"""Seed 002, what concerns all services: the list, and the end of everything."""
+"""What concerns all services: the list, and the end of everything."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ SERVICES: tuple[ServiceDeclaration, ...] = tuple(
     service for provider in PROVIDERS for service in provider.services
 )
 
-# The words of seeds 000 and 001 for "where do I send my user": `git` is their name for GitHub.
+# The words by which access URLs are asked for: clients of the older documents say `git` for GitHub.
 ACCESS_WORDS = {
     "spotify": SPOTIFY,
     "google": GOOGLE,

@@ -1,4 +1,4 @@
-"""Typed connections, as seed 001 prints them."""
+"""Typed connections, as their document prints them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ConnectionSchema(_DescribedSchema):
 
 
 class ReadConnectionSchema(_DescribedSchema):
-    id = fields.String()  # the seed prints it as one, here and only here
+    id = fields.String()  # the document prints it as one, here and only here
 
 
 class ListedConnectionSchema(ConnectionSchema):

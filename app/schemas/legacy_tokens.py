@@ -1,4 +1,4 @@
-"""Legacy tokens, as seed 000 prints them."""
+"""Legacy tokens, as their document prints them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TokenIdSchema(Schema):
 
 
 class ReplaceOrDeleteTokenSchema(Schema):
-    """With a token: replace it. With the id and nothing else: delete, as the seed prints it."""
+    """With a token: replace it. With the id and nothing else: delete, as the document prints it."""
 
     id = identifier(required=True)
     token = _token(required=False)

@@ -1,4 +1,4 @@
-"""OAuth connections, as seed 002 prints them."""
+"""OAuth connections, as their document prints them."""
 
 from __future__ import annotations
 

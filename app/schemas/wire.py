@@ -11,7 +11,7 @@ LARGEST_ID = 2**63 - 1
 
 
 class Moment(fields.Field[datetime]):
-    """A moment as UTC ISO 8601 with Z: whole seconds, or microseconds where the seed prints them."""
+    """A moment as UTC ISO 8601 with Z: whole seconds, or microseconds where the document prints them."""
 
     def __init__(self, *, timespec: str = "seconds", **kwargs: Any) -> None:
         super().__init__(**kwargs)

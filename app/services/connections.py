@@ -1,4 +1,4 @@
-"""Typed connections (CONTRACT section 4): add, read, list, rename, replace, delete."""
+"""Typed connections: add, read, list, rename, replace, delete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Legacy tokens (CONTRACT section 3): typed connections that hold one token, seen through the old shapes."""
+"""Legacy tokens: typed connections that hold one token, seen through the old shapes."""
 
 from __future__ import annotations
 

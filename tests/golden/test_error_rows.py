@@ -1,4 +1,4 @@
-"""Every row of seed 002's error tables: its status and its sentence, to the letter."""
+"""Every row of the error tables of the OAuth connections document: status and sentence, to the letter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Access URLs (CONTRACT sections 3 and 4): where a caller sends its user."""
+"""Access URLs: where a caller sends its user."""
 
 from __future__ import annotations
 

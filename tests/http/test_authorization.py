@@ -13,7 +13,7 @@ import requests
 from tests.support.guards import GUARDS, NAMES
 from tests.support.service import Service, User
 
-# What CONTRACT section 2 has them say: no token, a token without a user, any other token.
+# What they say: no token, a token without a user, any other token.
 API = ("Authorization token is missing", "Invalid or expired token", "Invalid or expired token")
 START = ("Authentication required", "Invalid token payload", "Invalid token")
 SENTENCES = {"bearer": API, "owner": API, "refresh": API, "start": START}

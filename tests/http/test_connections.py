@@ -1,4 +1,4 @@
-"""Typed connections (CONTRACT section 4): what holds whatever the type."""
+"""Typed connections: what holds whatever the type."""
 
 from __future__ import annotations
 

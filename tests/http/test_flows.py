@@ -1,4 +1,4 @@
-"""THREATS section 2: whose flow it is, once and only once, whoever else tries."""
+"""Whose flow it is, once and only once, whoever else tries."""
 
 from __future__ import annotations
 

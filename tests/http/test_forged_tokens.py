@@ -1,4 +1,4 @@
-"""Every JWT that must not pass gets one body on API routes and one on start routes (THREATS section 4)."""
+"""Every JWT that must not pass gets one body on API routes and one on start routes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What guessing a password tells, and what it costs (THREATS section 4)."""
+"""What guessing a password tells, and what it costs."""
 
 from __future__ import annotations
 

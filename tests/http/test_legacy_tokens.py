@@ -1,4 +1,4 @@
-"""Legacy tokens (CONTRACT section 3): the old shapes over typed connections."""
+"""Legacy tokens: the old shapes over typed connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may register: bounds, names that are refused, names that are taken (THREATS section 6)."""
+"""Who may register: bounds, names that are refused, names that are taken."""
 
 from __future__ import annotations
 

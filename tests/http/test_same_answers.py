@@ -1,4 +1,4 @@
-"""Ids and texts at the edges: refused as documented, and alike on both databases (THREATS section 6)."""
+"""Ids and texts at the edges: refused as documented, and alike on both databases."""
 
 from __future__ import annotations
 

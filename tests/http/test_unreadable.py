@@ -1,4 +1,4 @@
-"""A row that no longer opens (CONTRACT section 4, THREATS section 5): told, replaceable, and alone in it."""
+"""A row that no longer opens: told, replaceable, and alone in it."""
 
 from __future__ import annotations
 

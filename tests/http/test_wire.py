@@ -1,4 +1,4 @@
-"""What strangers may send (THREATS sections 1 and 6): every route that reads a body refuses it alike."""
+"""What strangers may send: every route that reads a body refuses it alike."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, cast
 
 from flask import Flask, current_app
@@ -18,6 +19,8 @@ from app.oauth.registration import Registration, register
 from app.providers import PROVIDERS
 from app.vault import Vault
 from config import Config
+
+MIGRATIONS = Path(__file__).parents[1] / "migrations"  # wherever the process was started
 
 db = SQLAlchemy(metadata=Base.metadata)
 migrate = Migrate()  # type: ignore[no-untyped-call]
@@ -45,7 +48,7 @@ def bind(app: Flask, config: Config) -> None:
     }
     _bind_tokens(app, config)
     _bind_database(app, config.database_url)
-    migrate.init_app(app, db, render_as_batch=True)  # type: ignore[no-untyped-call]
+    migrate.init_app(app, db, directory=str(MIGRATIONS))  # type: ignore[no-untyped-call]
 
 
 def _bind_tokens(app: Flask, config: Config) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import stat
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -102,3 +105,16 @@ def test_only_config_reads_the_environment() -> None:
                 case ast.Import(names=aliases) if {alias.name for alias in aliases} & {"dotenv", "environ"}:
                     found.append((path.name, node.lineno))
     assert found == []
+
+
+def test_any_folder_will_do_to_start_from(tmp_path: Path) -> None:
+    environ = {**base_settings(), "DATABASE_URL": f"sqlite:///{tmp_path / 'x.db'}"}
+    for command in (("db", "upgrade"), ("db", "check"), ("users", "list")):
+        done = subprocess.run(
+            [sys.executable, "-m", "flask", "--app", str(ROOT / "wsgi.py"), *command],
+            cwd=tmp_path,
+            env={**environ, "PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr

@@ -80,7 +80,7 @@ class PostgresqlDatabases:
 def migrate(url: str) -> None:
     app = create_app(Config.from_env({**base_settings(), "DATABASE_URL": url}))
     with app.app_context():
-        upgrade(directory=str(ROOT / "migrations"))
+        upgrade()
         db.engine.dispose()
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from tests.support.databases import PostgresqlDatabases, SqliteDatabases
 from tests.support.door import Door
 from tests.support.processes import gunicorn
+from tests.support.service import free_port
 from tests.support.settings import base_settings
 
 Databases = SqliteDatabases | PostgresqlDatabases
@@ -59,3 +60,12 @@ def test_a_database_that_does_not_answer_is_waited_for(databases: Databases, tmp
         assert server.get("/readyz").status_code == 200, server.log()
         assert server.get("/api/connections").status_code == 401
         assert "Traceback" not in server.log()
+
+
+def test_the_databases_password_is_told_to_nobody() -> None:
+    password = "canary-of-the-database"
+    url = f"postgresql://somebody:{password}@127.0.0.1:{free_port()}/nothing"
+    with gunicorn({**base_settings(), "DATABASE_URL": url}) as server:
+        server.wait_for_answer()
+        told = [server.get(path).text for path in ("/readyz", "/api/connections", "/")]
+        assert not any(password in text for text in (*told, server.log()))

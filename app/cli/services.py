@@ -9,6 +9,8 @@ from flask.cli import AppGroup
 
 from app.services import services
 
+from .saying import said
+
 group = AppGroup("services", help="Which services users may connect.")
 
 
@@ -41,6 +43,5 @@ def disable(name: str) -> None:
 
 
 def _set(name: str, *, enabled: bool) -> None:
-    if not services.set_enabled(name=name, enabled=enabled):
-        raise click.ClickException(f"There is no service {name}; see: flask --app wsgi services list")
+    said(services.set_enabled, name=name, enabled=enabled)
     click.echo(f"{name} is {'offered' if enabled else 'not offered any more'}.")

@@ -11,8 +11,11 @@ from werkzeug.exceptions import HTTPException
 
 from app import errors
 from app.errors import LatchkeyError
+from app.schemas.wire import ErrorSchema
 
 log = logging.getLogger(__name__)
+
+_schema = ErrorSchema()
 
 STATUS: dict[type[LatchkeyError], int] = {
     errors.InvalidRequest: 400,
@@ -87,7 +90,7 @@ def answer(word: LatchkeyError) -> Response:
     document: dict[str, object] = {"error": str(word), "code": word.code}
     if word.details is not None:
         document["details"] = word.details
-    return _dressed(jsonify(document), word)
+    return _dressed(jsonify(_schema.dump(document)), word)
 
 
 def _say(word: LatchkeyError) -> Response:

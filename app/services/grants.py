@@ -10,6 +10,7 @@ from sqlalchemy import select
 from app.errors import AccountMismatch, InvalidSession
 from app.extensions import db, vault
 from app.models import Grant, Service, ServiceConnection, Tokens, User, now
+from app.oauth.answers import missing_scopes
 from app.oauth.outbound import Deadline
 from app.oauth.revocation import Outcome
 from app.providers import provider_named
@@ -61,11 +62,19 @@ def attach(wish: Wish, received: Received, deadline: Deadline) -> list[Connected
     else:
         spared += _renew(wish, grant, received)
     connected = _link(grant)
-    detail = f"{received.account_label} ({received.account_id})"
-    audit.record("connection.connect", user_id=wish.user_id, target=wish.provider.name, detail=detail)
+    audit.record(
+        "connection.connect", user_id=wish.user_id, target=wish.provider.name, detail=_told(wish, received)
+    )
     db.session.commit()
     revocations.run(spared, deadline)
     return connected
+
+
+def _told(wish: Wish, received: Received) -> str:
+    """Return what the audit says of a new connection: whose account, and what was not granted."""
+    missing = missing_scopes(wish.provider, received.scopes_asked, received.scopes_granted)
+    account = f"{received.account_label} ({received.account_id})"
+    return f"{account}; not granted: {' '.join(missing)}" if missing else account
 
 
 def _new_grant(wish: Wish, received: Received) -> Grant:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import and_, select
 
-from app.errors import ServiceNotConnected
+from app.errors import ServiceNotConnected, ServiceNotFound
 from app.extensions import db, reading
 from app.models import Grant, Service, ServiceConnection
 from app.oauth.provider import ServiceDeclaration
@@ -82,15 +82,14 @@ def reset(*, user_id: int) -> int:
     return count
 
 
-def set_enabled(*, name: str, enabled: bool) -> bool:
-    """Offer a service, or stop offering it, on the operator's behalf. Returns False where there is none."""
+def set_enabled(*, name: str, enabled: bool) -> None:
+    """Offer a service, or stop offering it, on the operator's behalf. Raises ServiceNotFound."""
     row = db.session.scalar(select(Service).where(Service.name == name).with_for_update())
     if row is None:
-        return False
+        raise ServiceNotFound(service=name)
     row.enabled = enabled
     audit.record("service.enable" if enabled else "service.disable", user_id=None, target=name)
     db.session.commit()
-    return True
 
 
 def all_rows() -> list[Service]:

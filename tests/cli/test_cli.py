@@ -161,7 +161,7 @@ def test_a_disabled_service_is_not_found(start_service: StartService) -> None:
 def test_an_unknown_service_is_one_sentence(service: Service, verb: str) -> None:
     done = command(service, "services", verb, "myspace")
     assert done.exit_code == 1 and done.output.count("\n") == 1
-    assert done.output.startswith("Error: There is no service myspace;")
+    assert done.output == "Error: myspace service not found.\n"
 
 
 def test_as_real_processes(start_service: StartService) -> None:

@@ -86,3 +86,23 @@ def test_control_characters_stay_on_one_line(
     assert agent.connect(user, "github").status_code == 200
     detail = events(service, user)[-1].detail
     assert detail == "octo\\r\\n\\x1b[31mcat (7)"
+
+
+@pytest.mark.parametrize(
+    ("name", "unticked"),
+    [
+        ("gmail", "https://www.googleapis.com/auth/drive"),
+        ("facebook", "user_posts"),
+        ("github", "user:email"),
+        ("discord", "email"),
+    ],
+)
+def test_what_was_not_granted_is_told(
+    user: User, agent: Agent, service: Service, name: str, unticked: str
+) -> None:
+    url = agent.start(user, name)
+    agent.call("GET", agent.consent(url, untick=[unticked]))
+    assert events(service, user)[-1].detail.endswith(f"; not granted: {unticked}")
+    other = service.user()
+    agent.connect(other, name)
+    assert "not granted" not in events(service, other)[-1].detail

@@ -52,9 +52,11 @@ def _finish(pending: Pending, parameters: CallbackParameters, word: LatchkeyErro
         receiving.refuse(pending.wish, parameters.error or "no code")
         raise word or MissingCodeOrState()
     deadline = Deadline()
+    must_ask = not pending.bound and browser.is_asking()
+    asked = browser.of_session() if must_ask else None  # before the code is spent: the store may not answer
     received = receiving.receive(pending, code=parameters.code, deadline=deadline)
-    if not pending.bound and browser.is_asking():
-        return connect.ask_to_confirm(pending, received)
+    if asked is not None:
+        return connect.ask_to_confirm(pending, received, asked)
     return returning.connected(pending.wish, grants.attach(pending.wish, received, deadline))
 
 

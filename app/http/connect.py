@@ -49,9 +49,8 @@ def go_on(ticket: str) -> Response:
     return send_to_provider(tickets.redeem(ticket).wish, status=303)
 
 
-def ask_to_confirm(pending: Pending, received: Received) -> Response:
-    """Say which provider account would be tied to whom: this browser may not be the one that asked for it."""
-    name = browser.of_session()
+def ask_to_confirm(pending: Pending, received: Received, name: str) -> Response:
+    """Ask the browser of this name whether the account should be tied to the user: it may know neither."""
     ticket = flows.hold(pending, received.to_bytes(), browser=name)
     page = render_template(
         "confirm.html",

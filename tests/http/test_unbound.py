@@ -8,7 +8,7 @@ from tests.http.test_flows import assert_lost
 from tests.http.test_oauth import query_of
 from tests.support.browser import Agent
 from tests.support.providers import Sandbox
-from tests.support.service import PASSWORD, Service, StartService, User
+from tests.support.service import PASSWORD, Service, StartService, User, free_port
 
 WORDS = {
     "spotify": "spotify",
@@ -112,3 +112,13 @@ def test_access_urls_ask_for_what_the_start_asks_for(user: User, agent: Agent) -
         for field in ("client_id", "redirect_uri", "scope", "response_type"):
             assert unbound[field] == bound[field]
         assert unbound["state"] != query_of(access_url(user, word))["state"]
+
+
+def test_without_a_session_store_no_code_is_spent(start_service: StartService, sandbox: Sandbox) -> None:
+    service = start_service(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    browser = Agent(service, pages=True)
+    callback = browser.consent(access_url(service.user(), "git"))
+    browser.session.cookies.set("latchkey", "a-session-that-must-be-looked-up", domain="127.0.0.1")
+    sandbox.control.clear_log()
+    assert browser.call("GET", callback).json()["code"] == "sessions_unavailable"
+    assert not [row for row in sandbox.control.log("github") if row["endpoint"] == "token"]

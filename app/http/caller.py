@@ -27,7 +27,8 @@ from app.services import bearer
 from app.services.bearer import Caller
 from app.usernames import key_of
 
-View = Callable[..., Any]
+from .wire import View
+
 Result = TypeVar("Result")
 
 _BEARER = re.compile(r"bearer +(.+)", re.IGNORECASE)

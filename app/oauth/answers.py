@@ -78,7 +78,8 @@ def judge(
     provider: Provider, status: int, body: bytes, *, exchanging_code: bool = False
 ) -> Mapping[str, Any]:
     """Return the JSON object of a good answer, or raise ProviderFailure of the kind that the bad one is."""
-    document = _object(body)
+    said = parsed(body)
+    document = said if isinstance(said, dict) else None
     if status == 429 or status >= 500:
         raise ProviderFailure(Failure.UNAVAILABLE)
     if document is not None and (error := error_code(document)):
@@ -90,12 +91,12 @@ def judge(
     return document
 
 
-def _object(body: bytes) -> Mapping[str, Any] | None:
+def parsed(body: bytes) -> Any:
+    """Return what the JSON of an answer says; None where it is none, or not as it should be."""
     try:
-        document = strict_json.loads(body)
+        return strict_json.loads(body)
     except ValueError:
         return None
-    return document if isinstance(document, dict) else None
 
 
 def error_code(document: Mapping[str, Any]) -> str | None:

@@ -134,11 +134,11 @@ class _Noted:
 
 
 class _Connection(_Noted, HTTPConnection):
-    logging.getLogger(_name).setLevel(logging.WARNING)
+    pass
 
 
 class _TlsConnection(_Noted, HTTPSConnection):
-    logging.getLogger(_name).setLevel(logging.WARNING)
+    pass
 
 
 class _Pool(HTTPConnectionPool):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
 from requests import Response
 
-from .answers import Failure, ProviderFailure, error_code, judge
+from .answers import Failure, ProviderFailure, error_code, judge, parsed
 from .client import Client, bearer
 from .exchange import prove_client
 from .provider import Revocation
@@ -84,10 +83,7 @@ _WAYS: dict[Revocation, Callable[[Client, Ending, str], Outcome]] = {
 
 def _outcome(client: Client, response: Response) -> Outcome:
     """Read a revocation's answer: any 2xx without an error is done, whatever its body."""
-    try:
-        document = json.loads(response.content)
-    except ValueError:
-        document = None
+    document = parsed(response.content)
     error = error_code(document) if isinstance(document, dict) else None
     if error in client.provider.already_gone:
         return Outcome.ALREADY_GONE

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
 import resource
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +12,8 @@ import pytest
 from tests.http.test_unbound import is_connected
 from tests.support.browser import Agent
 from tests.support.providers import Fault, Sandbox
-from tests.support.service import User
+from tests.support.service import StartService, User
+from tests.support.serving import StandIn
 
 SENTENCES = {
     "the provider is not available",
@@ -93,7 +92,7 @@ def test_nothing_follows_a_redirect(
     user: User,
     agent: Agent,
     fault: Fault,
-    second_host: SecondHost,
+    second_host: StandIn,
     provider: str,
     name: str,
     endpoint: str,
@@ -116,7 +115,7 @@ def test_nothing_of_the_environment_is_used(
     user: User,
     agent: Agent,
     sandbox: Sandbox,
-    second_host: SecondHost,
+    second_host: StandIn,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
@@ -144,31 +143,26 @@ def test_a_slow_provider_is_left_within_twelve_seconds(
     assert answer.json()["error"] == "OAuth failed: the provider did not answer in time"
 
 
-class SecondHost:
-    """Somebody else's server, who notes what reaches it."""
-
-    def __init__(self) -> None:
-        self.requests: list[str] = []
-        noted = self.requests
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def handle_one_request(self) -> None:
-                noted.append(repr(self.rfile.readline()))
-                self.close_connection = True
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/token"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-
 @pytest.fixture
-def second_host() -> Iterator[SecondHost]:
-    host = SecondHost()
+def second_host() -> Iterator[StandIn]:
+    """Somebody else's server, who notes what reaches it."""
+    host = StandIn()
     yield host
     host.close()
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 60_000, b'{"a":' * 60_000, b"\xff\xfe", b"NaN", b"false", b"[]", b""]
+)
+@pytest.mark.parametrize("status", [400, 503])
+def test_a_revocation_answered_with_nonsense_stays_queued(
+    start_service: StartService, body: bytes, status: int
+) -> None:
+    stand_in = StandIn(status=status, body=body)
+    service = start_service(GOOGLE_REVOKE_URL=stand_in.url)
+    user = service.user()
+    Agent(service).connect(user, "gmail")
+    answer = user.call("DELETE", "/api/connections/gmail")
+    stand_in.close()
+    assert (answer.status_code, answer.json()["revocation"]) == (200, "queued")
+    assert len(stand_in.requests) == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import socket
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from app import create_app
 from app.extensions import db
 from config import Config
+from tests.support.serving import Serving
 from tests.support.settings import base_settings
 
 _numbers = itertools.count(1)
@@ -40,14 +40,12 @@ class Service:
             **settings,
         }
         self.app: Flask = create_app(Config.from_env(self.environ))
-        self._server = make_server("127.0.0.1", self.port, self.app, threaded=True, request_handler=_Quiet)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
+        self._serving = Serving(
+            make_server("127.0.0.1", self.port, self.app, threaded=True, request_handler=_Quiet)
+        )
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._serving.close()
         with self.app.app_context():
             db.engine.dispose()
 

@@ -12,7 +12,7 @@ from sandbox.faults.replies import REPLIES
 from sandbox.faults.wire import SPOILERS, hang_up
 
 LONGEST_HOLD = 120.0
-KINDS = {*REPLIES, *SPOILERS, "slow", "hold", "hang"}
+KINDS = {*REPLIES, *SPOILERS, "slow", "hold", "hold_after", "hang"}
 
 
 def play(
@@ -26,6 +26,10 @@ def play(
     if fault.kind == "hang":
         stopping.wait(fault.number("seconds", LONGEST_HOLD))
         return hang_up()
+    if fault.kind == "hold_after":
+        answer = work()
+        gate.wait(LONGEST_HOLD)
+        return answer
     if fault.kind == "slow":
         stopping.wait(fault.number("seconds", 1))
     else:

@@ -162,6 +162,20 @@ def test_hold_parks_until_released(discord: Application, control: Control) -> No
         assert sorted(answer.result().status_code for answer in both) == [200, 400]
 
 
+def test_hold_after_does_the_work_and_parks_the_answer(discord: Application, control: Control) -> None:
+    held = discord.connect()["refresh_token"]
+    control.fault("discord", "refresh", "hold_after")
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(discord.refresh, held)
+        wait_for_held(control, "discord", 1)
+        assert control.token_state("discord", held) == "retired"
+        assert not answer.done()
+        assert control.release("discord") == 1
+        successor = answer.result().json()["refresh_token"]
+    assert control.faults("discord")["held"] == 0
+    assert control.token_state("discord", successor) == "live"
+
+
 def test_a_gigabyte_streams(discord: Application, control: Control) -> None:
     control.fault("discord", "identity", "gigabyte")
     with requests.get(discord.url("USERINFO"), stream=True, timeout=5) as answer:

@@ -7,7 +7,7 @@ UV_VERSION := 0.13.8
 export UV_SYSTEM_CERTS := true
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help run test check format lock figures
+.PHONY: help run test check format lock figures storm kills mutants
 
 help: ## print these lines
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -16,7 +16,7 @@ run: $(VENV)/.ok ## set up, migrate, and serve on 127.0.0.1:8080 (PORT), provide
 	@exec $(BIN)/python run.py
 
 test: $(VENV)/.ok ## set up and run every test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: $(VENV)/.ok ## format, lint, types, import contracts, migrations equal models
 	@$(BIN)/ruff format --check -q .
@@ -30,6 +30,15 @@ format: $(VENV)/.ok ## bring the code into its form
 
 figures: $(VENV)/.ok ## print the numbers that README and the notes name
 	@$(BIN)/python -m benchmarks.figures
+
+storm: $(VENV)/.ok ## a crowd asks for expired tokens in four processes: how often the provider is called, how long they wait
+	@$(BIN)/python -m benchmarks.refresh_storm $(ARGS)
+
+kills: $(VENV)/.ok ## kill processes in the middle of a renewal: what is recovered, and when
+	@$(BIN)/python -m benchmarks.kills $(ARGS)
+
+mutants: $(VENV)/.ok ## take guards out one by one: each must be missed by a test
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 lock: $(VENV)/.ok ## resolve requirements.in and requirements-dev.in anew
 	@.tools/bin/uv pip compile -q --universal --generate-hashes --python-version 3.11 requirements.in -o requirements.txt

@@ -69,6 +69,8 @@ class Config:
     accounts_enabled: bool
     jwt_access_ttl: int
     jwt_refresh_ttl: int
+    spool_dir: Path
+    lease_takeover_after: int
     max_body_bytes: int
     max_connections_per_user: int
     providers: Mapping[str, ProviderSettings]
@@ -106,6 +108,8 @@ def _read(read: _Reader) -> Config:
         accounts_enabled=read.flag("ACCOUNTS_ENABLED", default=True),
         jwt_access_ttl=read.number("JWT_ACCESS_TTL", 3600, least=1),
         jwt_refresh_ttl=read.number("JWT_REFRESH_TTL", 2592000, least=1),
+        spool_dir=read.folder("SPOOL_DIR", INSTANCE / "spool"),
+        lease_takeover_after=read.number("LEASE_TAKEOVER_AFTER", 600, least=0),
         max_body_bytes=read.number("MAX_BODY_BYTES", 65536, least=1024),
         max_connections_per_user=read.number("MAX_CONNECTIONS_PER_USER", 1000, least=1),
         providers={name.lower(): read.provider(name) for name in PROVIDERS},
@@ -240,6 +244,13 @@ class _Reader:
         elif url.drivername.startswith("sqlite") and url.database and not url.database.startswith(("/", ":")):
             return url.set(database=os.path.abspath(url.database)).render_as_string(hide_password=False)
         return text
+
+    def folder(self, name: str, default: Path) -> Path:
+        """A path, absolute or from where the process was started, that is no file. It need not exist yet."""
+        path = Path(os.path.abspath(self.environ.get(name, str(default))))
+        if path.exists() and not path.is_dir():
+            self.wrong(name, "it is a file; set it to a folder that only this service can read")
+        return path
 
     def redis(self, name: str) -> str | None:
         text = self.environ.get(name)

@@ -4,6 +4,8 @@ import json
 import logging
 import re
 import sys
+import time
+from threading import Thread
 
 from gunicorn import util
 from gunicorn.glogging import Logger
@@ -58,6 +60,9 @@ def write_error_as_json(sock, status_int, reason, mesg):
 util.write_error = write_error_as_json  # gunicorn has no setting for it, and writes a page
 
 
+REPLAY_EVERY = 30  # seconds: what a killed process left in the spool waits no longer on this node
+
+
 def post_worker_init(worker):
     """Refuse to start on a schema or keys that do not fit. A database that does not answer is waited for."""
     from sqlalchemy.exc import SQLAlchemyError
@@ -72,3 +77,21 @@ def post_worker_init(worker):
             raise SystemExit(3) from None  # gunicorn takes 3 for "do not start me again"
         except SQLAlchemyError:
             pass
+    Thread(target=replay, args=[worker.wsgi], daemon=True).start()
+
+
+def replay(app):
+    """Deal with the spool at boot and from then on, whether or not a worker runs on this node."""
+    from structlog.contextvars import bind_contextvars
+
+    from app.services import spooled
+
+    log = logging.getLogger("spool")
+    bind_contextvars(actor="spool")
+    while True:
+        try:
+            with app.app_context():
+                spooled.replay()
+        except Exception as error:
+            log.error("the spool could not be replayed: %s", type(error).__name__)
+        time.sleep(REPLAY_EVERY)

@@ -26,9 +26,12 @@ def main() -> int:
         upgrade = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
         subprocess.run(upgrade, env=environ, check=True)
         service = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "--bind", f"127.0.0.1:{PORT}"]
-        children.append(subprocess.Popen([*service, "wsgi:app"], env=environ, text=True))
+        server = subprocess.Popen([*service, "wsgi:app"], env=environ, text=True)
+        children.append(server)
+        worker = [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]
+        children.append(subprocess.Popen(worker, env=environ, stdout=subprocess.DEVNULL, text=True))
         print(f"Latchkey is at {environ['PUBLIC_URL']}; Ctrl-C ends it.", flush=True)
-        return children[-1].wait()
+        return server.wait()
     except KeyboardInterrupt:
         return 0
     except subprocess.CalledProcessError as failed:

@@ -208,6 +208,18 @@ class AccountMismatch(LatchkeyError):
     sentence = "{service} is connected with another account; disconnect it, or start with replace=true"
 
 
+class ReconnectRequired(LatchkeyError):
+    """The provider has ended the grant, or nothing can renew it: only its user can mend that."""
+
+    code, sentence = "reconnect_required", "{service} must be connected again: start at {path}"
+
+
+class TokenUnavailable(LatchkeyError):
+    """The stored token has expired and cannot be renewed at this moment. Nothing is lost."""
+
+    code, sentence = "token_unavailable", "The token has expired and cannot be renewed now: {reason}"
+
+
 class ReturnToNotAllowed(LatchkeyError):
     code, sentence = "return_to_not_allowed", "return_to is not an address that may be returned to"
 

@@ -17,6 +17,7 @@ from app.models import Base, engines
 from app.oauth.outbound import Outbound
 from app.oauth.registration import Registration, register
 from app.providers import PROVIDERS
+from app.spool import Spool
 from app.vault import Vault
 from config import Config
 
@@ -33,6 +34,7 @@ def _bound(name: str) -> Any:
 
 settings = cast(Config, _bound("settings"))
 vault = cast(Vault, _bound("vault"))
+spool = cast(Spool, _bound("spool"))
 outbound = cast(Outbound, _bound("outbound"))
 registrations = cast("Mapping[str, Registration | None]", _bound("registrations"))
 
@@ -41,6 +43,7 @@ def bind(app: Flask, config: Config) -> None:
     """Bind every extension to this application. Opens no connection to anything."""
     app.extensions["latchkey.settings"] = config
     app.extensions["latchkey.vault"] = Vault(config.encryption_keys)
+    app.extensions["latchkey.spool"] = Spool(config.spool_dir)
     app.extensions["latchkey.outbound"] = Outbound()
     app.extensions["latchkey.registrations"] = {
         provider.name: register(provider, config.providers[provider.name], config.public_url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +38,9 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("CORS_ORIGINS", "https://a.example.com, http://[::1]:3000", "cors_origins", {"https://a.example.com", "http://[::1]:3000"}),
     ("RETURN_TO_ORIGINS", "https://a.example.com", "return_to_origins", {"https://a.example.com"}),
     ("STRICT_CONNECT", "TRUE", "strict_connect", True),
+    ("SPOOL_DIR", "/var/lib/latchkey/spool", "spool_dir", Path("/var/lib/latchkey/spool")),
+    ("SPOOL_DIR", "spool", "spool_dir", Path.cwd() / "spool"),
+    ("LEASE_TAKEOVER_AFTER", "0", "lease_takeover_after", 0),
     ("MAX_BODY_BYTES", "1024", "max_body_bytes", 1024),
     ("MAX_CONNECTIONS_PER_USER", "1", "max_connections_per_user", 1),
 ]  # fmt: skip

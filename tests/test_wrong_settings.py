@@ -16,6 +16,7 @@ NUMBERS = (
     "TRUSTED_PROXIES",
     "MAX_BODY_BYTES",
     "MAX_CONNECTIONS_PER_USER",
+    "LEASE_TAKEOVER_AFTER",
 )
 WRONG: dict[str, tuple[str, ...]] = {
     "APP_ENV": (CANARY, "Production", "dev"),
@@ -50,6 +51,7 @@ WRONG: dict[str, tuple[str, ...]] = {
         "http://h/d",
     ),
     "MIGRATION_DATABASE_URL": (CANARY, f"mysql://u:{CANARY}@h/d"),
+    "SPOOL_DIR": (__file__,),
     "REDIS_URL": (CANARY, f"http://:{CANARY}@h", f"redis://:{CANARY}@h:port/0", "redis://h/name", "redis://"),
     "TRUSTED_HOSTS": ("https://example.com", "*.example.com", "example.com:80", "a b", "example.com/x"),
     "CORS_ORIGINS": (

@@ -79,7 +79,7 @@ def decline(ticket: str) -> Response:
 def _take_held(ticket: str) -> tuple[Pending, Received]:
     _check_proof(ticket)
     pending = flows.take_held(ticket, browser=session["browser"])
-    return pending, Received.from_bytes(pending.secret)
+    return pending, receiving.held(pending)
 
 
 def _check_proof(ticket: str) -> None:

@@ -7,8 +7,17 @@ from typing import Any
 from flask import Blueprint, Response
 
 from app.oauth.provider import Provider, ServiceDeclaration
-from app.schemas.services import AuthorizedSchema, AuthorizeSchema, DisconnectedSchema, StartQuerySchema
-from app.services import flows, services, tickets
+from app.schemas.services import (
+    AuthorizedSchema,
+    AuthorizeSchema,
+    DisconnectedSchema,
+    LiveTokenSchema,
+    StartQuerySchema,
+    StatusSchema,
+    TestedSchema,
+    TokenQuerySchema,
+)
+from app.services import flows, services, status, tickets, tokens
 from app.services.bearer import Caller
 from app.services.pending import Wish
 
@@ -27,6 +36,9 @@ def blueprint_for(provider: Provider) -> Blueprint:
         blueprint.add_url_rule(
             f"{path}/authorize", f"{name}_authorize", _authorize(service), methods=["POST"]
         )
+        blueprint.add_url_rule(f"{path}/token", f"{name}_token", _token(service))
+        blueprint.add_url_rule(f"{path}/status", f"{name}_status", _status(service))
+        blueprint.add_url_rule(f"{path}/test", f"{name}_test", _test(service), methods=["POST"])
     blueprint.add_url_rule(f"/{provider.service.name}/callback", "callback", callback.view_for(provider))
     return blueprint
 
@@ -59,6 +71,34 @@ def _authorize(service: ServiceDeclaration) -> View:
         return {"authorize_url": url, "connect_url": connect_url, "expires_at": expires_at}
 
     return authorize
+
+
+def _token(service: ServiceDeclaration) -> View:
+    @authenticated
+    @reads_query(TokenQuerySchema)
+    @writes(LiveTokenSchema)
+    def token(caller: Caller, query: dict[str, Any]) -> Any:
+        return tokens.live(user_id=caller.user_id, service=service, **query)
+
+    return token
+
+
+def _status(service: ServiceDeclaration) -> View:
+    @authenticated
+    @writes(StatusSchema)
+    def show(caller: Caller) -> Any:
+        return status.status(user_id=caller.user_id, service=service)
+
+    return show
+
+
+def _test(service: ServiceDeclaration) -> View:
+    @authenticated
+    @writes(TestedSchema)
+    def test(caller: Caller) -> Any:
+        return status.test(user_id=caller.user_id, service=service)
+
+    return test
 
 
 def _disconnect(service: ServiceDeclaration) -> View:

@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import Blueprint
 
-from app.schemas.services import OfferListSchema, ResetSchema
-from app.services import services
+from app.schemas.services import OfferListSchema, ResetSchema, RevocationListSchema
+from app.services import revocations, services
 from app.services.bearer import Caller
 
 from .caller import authenticated
@@ -21,6 +21,13 @@ blueprint = Blueprint("services", __name__, url_prefix="/api/connections")
 @writes(OfferListSchema)
 def every(caller: Caller) -> Any:
     return {"connections": services.every(user_id=caller.user_id)}
+
+
+@blueprint.get("/revocations")
+@authenticated
+@writes(RevocationListSchema)
+def revocations_of(caller: Caller) -> Any:
+    return {"revocations": revocations.waiting_of(caller.user_id)}
 
 
 @blueprint.delete("/reset")

@@ -1,6 +1,7 @@
 """The rows and the facts true of them. Plain SQLAlchemy: nothing here knows of Flask."""
 
 from .base import Base, now
+from .clock import Reading, clock
 from .connection import MASK, Connection
 from .flow import Flow, Revocation
 from .grant import Grant, Service, ServiceConnection, Tokens
@@ -18,10 +19,12 @@ __all__ = [
     "KeyCheck",
     "Login",
     "LoginFailure",
+    "Reading",
     "Revocation",
     "Service",
     "ServiceConnection",
     "Tokens",
     "User",
+    "clock",
     "now",
 ]

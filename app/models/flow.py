@@ -32,6 +32,7 @@ class Flow(Base):
     redirect_uri: Mapped[str | None] = mapped_column(Text)
     return_to: Mapped[str | None] = mapped_column(Text)
     replace: Mapped[bool] = mapped_column(Boolean, default=False)
+    missing_only: Mapped[bool] = mapped_column(Boolean, default=False)  # ask for what was not granted
     straight_on: Mapped[bool] = mapped_column(Boolean, default=False)  # a ticket that asks nothing
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)  # the PKCE verifier, then the token answer
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -62,6 +63,7 @@ class Revocation(Base):
     expires_at: Mapped[datetime | None]  # of the access token
     created_at: Mapped[datetime] = mapped_column(default=now)
     attempts: Mapped[int] = mapped_column(default=0)
+    retry_at: Mapped[datetime | None] = mapped_column(index=True)  # null: at once
 
     def seal(self, vault: Vault, tokens: Tokens) -> None:
         self.sealed = vault.seal(tokens.to_bytes(), *self._place())

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.vault import Vault
 
 from .base import NEVER_REUSED, Base, Id, PrimaryKey, now
+from .renewal import Renewal
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Service(Base):
     enabled: Mapped[bool] = mapped_column(Boolean, default=True)
 
 
-class Grant(Base):
+class Grant(Renewal, Base):
     """One user's grant at one provider: one stored token, whatever number of services it serves."""
 
     __tablename__ = "grants"
@@ -56,7 +57,7 @@ class Grant(Base):
     user_id: Mapped[int] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"))
     provider: Mapped[str] = mapped_column(String(64))
     incarnation: Mapped[str] = mapped_column(String(32), default=lambda: secrets.token_hex(16))
-    generation: Mapped[int] = mapped_column(default=1)  # which token this is; each new one counts up
+    generation: Mapped[int] = mapped_column(default=0)  # which token this is; each new one counts up
     account_id: Mapped[str] = mapped_column(String(255))
     account_label: Mapped[str] = mapped_column(String(255))
     scopes_asked: Mapped[list[str]] = mapped_column(JSON)
@@ -79,6 +80,27 @@ class Grant(Base):
     def open(self, vault: Vault) -> Tokens:
         """Return the tokens, or raise SealBroken."""
         return Tokens.from_bytes(vault.open(self.sealed, *self._place()))
+
+    def remaining(self, at: datetime) -> timedelta | None:
+        """How long the access token lives; None: the provider set no end."""
+        return None if self.expires_at is None else self.expires_at - at
+
+    def is_over(self, at: datetime) -> bool:
+        remaining = self.remaining(at)
+        return remaining is not None and remaining <= timedelta(0)
+
+    def lives_for(self, min_ttl: timedelta, at: datetime) -> bool:
+        """Tell whether the access token lives so long; half of its whole life is always long enough."""
+        remaining = self.remaining(at)
+        if self.expires_at is None or remaining is None:
+            return True
+        return not self.is_over(at) and remaining >= min(min_ttl, (self.expires_at - self.token_at) / 2)
+
+    def use(self, at: datetime, unused_token_days: int | None) -> None:
+        """Note that the token was used: one without an end of its own ends so many days later."""
+        self.last_used_at = at
+        if self.expires_at is None and unused_token_days is not None:
+            self.end_by(at + timedelta(days=unused_token_days))
 
     def token_ends_at(self, unused_token_days: int | None) -> datetime | None:
         """When the access token ends: as the provider said, or so many days after its last use."""

@@ -7,11 +7,15 @@ No text of a provider leaves this module but tokens, scopes, and an account's id
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
+
+from requests import Response
 
 from app import strict_json
 
@@ -30,14 +34,40 @@ class Failure(Enum):
     UNAVAILABLE = "the provider is not available"
     TIMED_OUT = "the provider did not answer in time"
     MALFORMED = "the provider's answer could not be understood"
+    NOT_READY = "this service is not set up to ask the provider"
+
+
+class Kind(Enum):
+    """What a failure says of a stored grant: a closed set, and only the first marks one."""
+
+    DEAD_GRANT = "dead_grant"
+    OUTAGE = "outage"
+    OPERATOR = "operator"
+    MALFORMED = "malformed"
+
+
+_KINDS = {
+    Failure.GRANT_DEAD: Kind.DEAD_GRANT,
+    Failure.CLIENT_REFUSED: Kind.OPERATOR,
+    Failure.NOT_READY: Kind.OPERATOR,
+    Failure.MALFORMED: Kind.MALFORMED,
+}
 
 
 class ProviderFailure(Exception):
-    """A call to a provider failed. Carries the kind, and no word of the provider's."""
+    """A call to a provider failed. Carries the kind, and no word of the provider's.
 
-    def __init__(self, kind: Failure) -> None:
+    `retry_after` is in seconds, where the provider said when to come again.
+    """
+
+    def __init__(self, kind: Failure, retry_after: float | None = None) -> None:
         super().__init__(kind.value)
         self.kind = kind
+        self.retry_after = retry_after
+
+    @property
+    def of_grant(self) -> Kind:
+        return _KINDS.get(self.kind, Kind.OUTAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +104,44 @@ _GRANT_DEAD = frozenset({"invalid_grant"})
 _CLIENT_REFUSED = frozenset({"invalid_client", "unauthorized_client"})
 
 
-def judge(
-    provider: Provider, status: int, body: bytes, *, exchanging_code: bool = False
-) -> Mapping[str, Any]:
+def judge(provider: Provider, response: Response, *, exchanging_code: bool = False) -> Mapping[str, Any]:
     """Return the JSON object of a good answer, or raise ProviderFailure of the kind that the bad one is."""
-    said = parsed(body)
+    said, status = parsed(response.content), response.status_code
     document = said if isinstance(said, dict) else None
     if status == 429 or status >= 500:
-        raise ProviderFailure(Failure.UNAVAILABLE)
+        raise ProviderFailure(Failure.UNAVAILABLE, _retry_after(response, document))
     if document is not None and (error := error_code(document)):
-        raise ProviderFailure(_kind_of(provider, error, exchanging_code=exchanging_code))
+        raise ProviderFailure(_kind_of(provider, error, document, exchanging_code=exchanging_code))
     if document is None:
         raise ProviderFailure(Failure.MALFORMED)
     if not 200 <= status < 300:
         raise ProviderFailure(Failure.UNAVAILABLE)
     return document
+
+
+def is_of_token(provider: Provider, response: Response) -> bool:
+    """Tell whether a 401 of an API speaks of the token: in JSON, each vendor in words of its own.
+
+    A page may come from a gateway, and some errors are our operator's.
+    """
+    document = parsed(response.content)
+    if not isinstance(document, dict):
+        return False
+    return error_code(document) not in _CLIENT_REFUSED | provider.client_refused
+
+
+def _retry_after(response: Response, document: Mapping[str, Any] | None) -> float | None:
+    """Return the seconds of Retry-After (RFC 9110, section 10.2.3), or of the body that some send instead."""
+    text = response.headers.get("Retry-After", "")
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        said = (document or {}).get("retry_after")
+        if isinstance(said, bool) or not isinstance(said, int | float):
+            return None
+        return float(said) if 0 <= said < 1e9 else None
 
 
 def parsed(body: bytes) -> Any:
@@ -107,13 +160,19 @@ def error_code(document: Mapping[str, Any]) -> str | None:
     return None if error is None else str(error)
 
 
-def _kind_of(provider: Provider, error: str, *, exchanging_code: bool) -> Failure:
+def _kind_of(
+    provider: Provider, error: str, document: Mapping[str, Any], *, exchanging_code: bool
+) -> Failure:
     if error in _CLIENT_REFUSED | provider.client_refused:
         return Failure.CLIENT_REFUSED
     # While a code is exchanged, "the grant is not valid" speaks of the code, not of a stored connection.
     if exchanging_code and error in _GRANT_DEAD | provider.grants_dead | provider.codes_refused:
         return Failure.CODE_REFUSED
-    return Failure.GRANT_DEAD if error in _GRANT_DEAD | provider.grants_dead else Failure.UNAVAILABLE
+    text = provider.grants_dead_where.get(error)
+    dead = error in _GRANT_DEAD | provider.grants_dead or (
+        text is not None and text in str(document.get("error_description"))
+    )
+    return Failure.GRANT_DEAD if dead else Failure.UNAVAILABLE
 
 
 def token_answer(document: Mapping[str, Any]) -> TokenAnswer:

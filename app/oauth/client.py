@@ -15,7 +15,7 @@ from requests import Response
 from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
-from .answers import TokenAnswer, judge, token_answer
+from .answers import Failure, ProviderFailure, TokenAnswer, is_of_token, judge, token_answer
 from .outbound import Deadline, mount
 from .provider import ClientAuth
 from .registration import Registration
@@ -45,7 +45,9 @@ class Client:
         """Ask the provider's API on behalf of a token; return the JSON object, or raise ProviderFailure."""
         params = {**self.provider.userinfo_params, **self.proof(access_token)}
         response = self.send("GET", url, params=params, headers=bearer(access_token))
-        return judge(self.provider, response.status_code, response.content)
+        if response.status_code == 401 and is_of_token(self.provider, response):
+            raise ProviderFailure(Failure.GRANT_DEAD)
+        return judge(self.provider, response)
 
     def judged(
         self, session: OAuth2Session, hook: Hook, *, of_code: bool = False
@@ -54,7 +56,7 @@ class Client:
         found: list[TokenAnswer] = []
 
         def judged(response: Response) -> Response:
-            document = judge(self.provider, response.status_code, response.content, exchanging_code=of_code)
+            document = judge(self.provider, response, exchanging_code=of_code)
             found.append(token_answer(document))
             response._content = b'{"access_token": "judged", "token_type": "Bearer"}'
             return response

@@ -39,7 +39,7 @@ def lengthen(client: Client, short: TokenAnswer) -> TokenAnswer:
         grant_type: short.access_token,
     }
     response = client.send("POST", client.registration.token_url, data=form)
-    return token_answer(judge(client.provider, response.status_code, response.content))
+    return token_answer(judge(client.provider, response))
 
 
 def refresh(client: Client, refresh_token: str) -> TokenAnswer:

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from requests_oauthlib import OAuth2Session
@@ -35,19 +35,25 @@ def s256(verifier: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode("ascii")).digest()).rstrip(b"=").decode()
 
 
-def authorize_url(registration: Registration, *, state: str, verifier: str) -> str:
-    """Return where the user's browser goes to be asked (RFC 6749, section 4.1.1)."""
+def authorize_url(
+    registration: Registration, *, state: str, verifier: str, difference: Sequence[str] = ()
+) -> str:
+    """Return where the user's browser goes to be asked (RFC 6749, section 4.1.1).
+
+    A `difference` is asked for alone, to be added to what was granted before.
+    """
     provider = registration.provider
+    added = (provider.difference_params or {}) if difference else {}
     url, _ = OAuth2Session(
         registration.client_id,
         redirect_uri=registration.redirect_uri,
-        scope=provider.scope_separator.join(registration.scopes),
+        scope=provider.scope_separator.join(difference or registration.scopes),
     ).authorization_url(
         registration.authorize_url,
         state=state,
         code_challenge=s256(verifier),
         code_challenge_method="S256",
-        **provider.authorize_params,
+        **{**provider.authorize_params, **added},
     )
     return str(url)
 

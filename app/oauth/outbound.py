@@ -40,13 +40,19 @@ _opened: ContextVar[list[socket.socket]] = ContextVar("opened")
 
 
 class Deadline:
-    """A moment after which nobody waits any more."""
+    """A moment after which nobody waits any more. `read` bounds the silence of one call, too."""
 
-    def __init__(self, seconds: float = TOTAL) -> None:
+    def __init__(self, seconds: float = TOTAL, *, read: float = READ) -> None:
         self._ends = time.monotonic() + seconds
+        self.read = read
 
     def remaining(self) -> float:
         return max(0.0, self._ends - time.monotonic())
+
+    def at_most(self, seconds: float) -> Deadline:
+        """Return the earlier one of this and so many seconds from now, the whole of it for one call."""
+        seconds = min(seconds, self.remaining())
+        return Deadline(seconds, read=seconds)
 
 
 class Outbound:
@@ -101,12 +107,13 @@ class _Adapter(HTTPAdapter):
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         left = max(self._deadline.remaining(), 0.001)
-        timeout = (min(CONNECT, left), min(READ, left))
+        timeout = (min(CONNECT, left), min(self._deadline.read, left))
         response = super().send(request, stream=True, timeout=timeout, verify=True)
         try:
             if 300 <= response.status_code < 400:
                 raise ProviderFailure(Failure.MALFORMED)
             response._content = self._read(response)
+            response.encoding = "utf-8"  # as JSON is (RFC 8259, section 8.1), whatever the header says
         finally:
             response.close()
         return response

@@ -74,13 +74,18 @@ class Provider:
     scope_aliases: Mapping[str, str] = field(default_factory=dict)  # as answered: as asked for
     implied_scopes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     authorize_params: Mapping[str, str] = field(default_factory=dict)
+    difference_params: Mapping[str, str] | None = None  # where new scopes add to those granted before
     userinfo_params: Mapping[str, str] = field(default_factory=dict)
     long_lived_grant: str | None = None  # the grant_type that makes a long-lived token of a short one
     app_secret_proof: str | None = None  # the parameter that carries an HMAC of the token it accompanies
     refuses_localhost: bool = False  # redirect URIs on this machine must say 127.0.0.1
+    grant_days: int | None = None  # the grant ends so many days after consent, whatever is refreshed
+    renew_days_ahead: int | None = None  # where a token can only be renewed while it lives
+    rotation_ends_access: bool = False  # a refresh ends the access token before it, too
     unused_token_days: int | None = None  # a token without an end is revoked after so many days unused
     codes_refused: frozenset[str] = frozenset()  # beside RFC 6749's: this flow is over
     grants_dead: frozenset[str] = frozenset()  # beside RFC 6749's: only the user can mend it
+    grants_dead_where: Mapping[str, str] = field(default_factory=dict)  # an error: what its text must name
     client_refused: frozenset[str] = frozenset()  # beside RFC 6749's: the operator must mend it
     already_gone: frozenset[str] = frozenset()  # at revocation: there was nothing left to end
 

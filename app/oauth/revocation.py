@@ -89,5 +89,5 @@ def _outcome(client: Client, response: Response) -> Outcome:
         return Outcome.ALREADY_GONE
     if error is None and document is not False and 200 <= response.status_code < 300:
         return Outcome.REVOKED
-    judge(client.provider, response.status_code, response.content)
+    judge(client.provider, response)
     raise ProviderFailure(Failure.UNAVAILABLE)

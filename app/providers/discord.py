@@ -14,5 +14,6 @@ DISCORD = Provider(
     account_label=("global_name", "username"),
     client_auth=ClientAuth.BASIC,
     revocation=Revocation.TOKEN_BASIC,
+    grants_dead_where={"invalid_request": "refresh_token"},
     already_gone=frozenset({"invalid_grant", "invalid_token"}),
 )

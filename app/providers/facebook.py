@@ -14,10 +14,12 @@ FACEBOOK = Provider(
     scope_source=ScopeSource.PERMISSIONS,
     # Without it, a permission that was once declined is never asked for again.
     authorize_params={"auth_type": "rerequest"},
+    difference_params={},
     userinfo_params={"fields": "id,name,email"},
     account_id=("id",),
     account_label=("name",),
     long_lived_grant="fb_exchange_token",
+    renew_days_ahead=14,
     app_secret_proof="appsecret_proof",
     revocation=Revocation.PERMISSIONS,
     codes_refused=frozenset({"100"}),

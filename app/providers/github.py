@@ -15,6 +15,7 @@ GITHUB = Provider(
     account_id=("id",),
     account_label=("login",),
     unused_token_days=365,
+    rotation_ends_access=True,
     revocation=Revocation.APPLICATION,
     codes_refused=frozenset({"bad_verification_code"}),
     grants_dead=frozenset({"bad_refresh_token"}),

@@ -23,6 +23,7 @@ GOOGLE = Provider(
     ),
     # A refresh token comes only with both, and without prompt=consent only the first time.
     authorize_params={"access_type": "offline", "prompt": "consent"},
+    difference_params={"include_granted_scopes": "true"},
     scope_aliases={
         "https://www.googleapis.com/auth/userinfo.email": "email",
         "https://www.googleapis.com/auth/userinfo.profile": "profile",

@@ -22,4 +22,5 @@ SPOTIFY = Provider(
     client_auth=ClientAuth.BASIC,
     binding=Binding.COOKIE,
     refuses_localhost=True,
+    grant_days=182,  # six months, since June 2026
 )

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from .wire import Moment
+from .wire import Digits, Moment
+
+
+def _missing_only() -> fields.Boolean:
+    """`scopes: missing` asks for what was not granted, where the provider adds it to what was."""
+    return fields.Boolean(data_key="scopes", truthy={"missing"}, falsy={"all"})
 
 
 class StartQuerySchema(Schema):
     return_to = fields.String(validate=validate.Length(1, 2048))
     replace = fields.Boolean(truthy={"true", "1"}, falsy={"false", "0"})
+    missing_only = _missing_only()
 
 
 class AuthorizeSchema(Schema):
     return_to = fields.String(validate=validate.Length(1, 2048), allow_none=True)
     replace = fields.Boolean(truthy={True}, falsy={False})
+    missing_only = _missing_only()
 
 
 class AuthorizedSchema(Schema):
@@ -41,6 +48,19 @@ class ResetSchema(Schema):
     disconnected_count = fields.Integer()
 
 
+class RevocationSchema(Schema):
+    provider = fields.String()
+    account_id = fields.String()
+    queued_at = Moment()
+    attempts = fields.Integer()
+    retry_at = Moment()
+    given_up_at = Moment()
+
+
+class RevocationListSchema(Schema):
+    revocations = fields.List(fields.Nested(RevocationSchema))
+
+
 class DisconnectedSchema(Schema):
     message = fields.String()
     revocation = fields.String()
@@ -64,3 +84,44 @@ class CallbackSchema(Schema):
     message = fields.String()
     connection = fields.Nested(ConnectedSchema)
     connections = fields.Dict(keys=fields.String(), values=fields.Nested(ConnectedSchema))
+
+
+class TokenQuerySchema(Schema):
+    min_ttl = Digits(validate=validate.Range(0, 2**31 - 1))
+
+
+class LiveTokenSchema(Schema):
+    access_token = fields.String()
+    token_type = fields.String()
+    expires_at = Moment()
+    scopes = fields.List(fields.String())
+    warning = fields.String()
+
+
+class StatusSchema(Schema):
+    service_name = fields.String()
+    account_id = fields.String()
+    account_label = fields.String()
+    scopes_granted = fields.List(fields.String())
+    scopes_missing = fields.List(fields.String())
+    authorized_at = Moment()
+    token_expires_at = Moment()
+    grant_expires_at = Moment()
+    last_refresh_at = Moment()
+    renews_itself = fields.Boolean()
+    attempts = fields.Integer()
+    failure = fields.String()
+    failed_at = Moment()
+    failing_days = fields.Integer()
+    retry_at = Moment()
+    shared_with = fields.List(fields.String())
+    health = fields.Function(lambda status: status.health.word.value)
+    reason = fields.String(attribute="health.reason")
+    remedy = fields.String(attribute="health.remedy")
+    reconnect_path = fields.String(attribute="health.reconnect_path")
+
+
+class TestedSchema(Schema):
+    works = fields.Boolean()
+    failure = fields.Function(lambda tested: tested.failure and tested.failure.value)
+    status = fields.Nested(StatusSchema)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,15 @@ class Moment(fields.Field[datetime]):
         if value is None:
             return None
         return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=self.timespec) + "Z"
+
+
+class Digits(fields.Integer):
+    """A whole number in a query, as plain digits: neither sign nor space, nor what other scripts count by."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not re.fullmatch("[0-9]{1,19}", str(value)):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, attr, data, **kwargs)
 
 
 def identifier(**kwargs: Any) -> fields.Integer:

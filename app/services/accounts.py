@@ -20,7 +20,7 @@ from app.extensions import db, reading
 from app.models import Grant, Login, User, now
 from app.usernames import key_of
 
-from . import audit, passwords, revocations
+from . import audit, ending, passwords, revocations, spooled
 from .bearer import TokenPair, begin_login
 from .receiving import queue_unconfirmed
 
@@ -100,23 +100,25 @@ def leave(*, user_id: int, password: str, address: str) -> None:
 
     Raises WrongPassword, TooManyAttempts.
     """
+    spooled.catch_up(user_id)
     _remove(_prove(user_id, password, address))
 
 
 def remove_named(*, username: str) -> None:
     """Remove a user on the operator's behalf. Raises UserNotFound."""
+    spooled.catch_up(named(username).id)
     _remove(named(username))
 
 
 def _remove(user: User) -> None:
     """Remove this user, whose row the transaction has locked."""
     user_id = user.id
-    grants = db.session.scalars(select(Grant).where(Grant.user_id == user_id)).all()
-    ending = [revocations.queue_grant(grant) for grant in grants] + queue_unconfirmed(user_id)
+    grants = db.session.scalars(select(Grant).where(Grant.user_id == user_id).with_for_update()).all()
+    queued = [revocations.queue_grant(grant) for grant in grants] + queue_unconfirmed(user_id)
     audit.record("user.delete", user_id=user_id)
     db.session.delete(user)
     db.session.commit()
-    revocations.run(ending)
+    ending.run(queued)
 
 
 def reset_password(*, username: str, password: str) -> None:

@@ -10,12 +10,13 @@ from sqlalchemy import delete, select
 
 from app.errors import ReturnToNotAllowed, ServiceNotConfigured, ServiceNotFound, TicketExpired
 from app.extensions import db, reading, registrations, settings, vault
-from app.models import Flow, Service, now
+from app.models import Flow, Grant, Service, now
 from app.oauth.flow import CallbackParameters, authorize_url, fingerprint, new_secret
 from app.oauth.provider import Provider, ServiceDeclaration
 from app.oauth.registration import Registration
 from app.providers import provider_of
 
+from . import health
 from .pending import LIFE, Pending, Stage, Wish, new_row, take
 
 MOST_PER_BROWSER = 10
@@ -56,7 +57,7 @@ def begin(wish: Wish, *, browser: str | None) -> tuple[str, datetime]:
     """
     check_return_to(wish.return_to)
     registration = ready(wish.service)
-    state, verifier = new_secret(), new_secret()
+    state, verifier, difference = new_secret(), new_secret(), _difference(wish)
     flow = new_row(wish, Stage.ASKED, key=state, life=LIFE)
     flow.browser = browser and fingerprint(browser)
     flow.redirect_uri = registration.redirect_uri
@@ -65,7 +66,17 @@ def begin(wish: Wish, *, browser: str | None) -> tuple[str, datetime]:
     db.session.add(flow)
     expires_at = flow.expires_at
     db.session.commit()
-    return authorize_url(registration, state=state, verifier=verifier), expires_at
+    url = authorize_url(registration, state=state, verifier=verifier, difference=difference)
+    return url, expires_at
+
+
+def _difference(wish: Wish) -> tuple[str, ...]:
+    """Return the scopes that this wish asks for alone; none: all that are documented."""
+    if not wish.missing_only or wish.provider.difference_params is None:
+        return ()
+    mine = select(Grant).where(Grant.user_id == wish.user_id, Grant.provider == wish.provider.name)
+    grant = db.session.scalar(mine)
+    return () if grant is None else health.missing_of(grant)
 
 
 def claim(

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select
 
 from app.errors import AccountMismatch, InvalidSession
 from app.extensions import db, vault
-from app.models import Grant, Service, ServiceConnection, Tokens, User, now
+from app.models import Grant, Service, ServiceConnection, Tokens, User
 from app.oauth.answers import missing_scopes
 from app.oauth.outbound import Deadline
 from app.oauth.revocation import Outcome
 from app.providers import provider_named
 from app.vault import SealBroken
 
-from . import audit, revocations
+from . import audit, ending, keeping, revocations
 from .pending import Wish
 from .receiving import Received, spare
 
@@ -39,21 +39,25 @@ def attach(wish: Wish, received: Received, deadline: Deadline) -> list[Connected
     """Store what was received as this user's grant, connect its services, and return them by id.
 
     Raises AccountMismatch where another provider account is connected and the wish is not to replace it;
-    InvalidSession where the user has gone meanwhile. Both change nothing and spare what was received.
+    InvalidSession where the user, or the grant that was to be renewed, has gone meanwhile. Both change
+    nothing, and spare what was received.
     """
     spared: list[Outcome | int] = []
     user = select(User.id).where(User.id == wish.user_id, User.disabled_at.is_(None)).with_for_update()
     if db.session.scalar(user) is None:
-        spare(wish, Tokens(received.access_token, received.refresh_token), received.account_id, deadline)
+        spare(wish, received.fresh.tokens, received.fresh.account_id, deadline)
         raise InvalidSession
     grant = db.session.scalar(
         select(Grant)
         .where(Grant.user_id == wish.user_id, Grant.provider == wish.provider.name)
         .with_for_update()
     )
+    if grant is None and received.reconnects is not None:  # disconnected while the code was exchanged
+        spare(wish, received.fresh.tokens, received.fresh.account_id, deadline)
+        raise InvalidSession
     if grant is not None and not received.account.is_same_as(grant.account_id):
         if not wish.replace:
-            spare(wish, Tokens(received.access_token, received.refresh_token), received.account_id, deadline)
+            spare(wish, received.fresh.tokens, received.fresh.account_id, deadline)
             raise AccountMismatch(service=wish.service.display_name)
         spared.append(revocations.queue_grant(grant))
         grant = None
@@ -66,23 +70,23 @@ def attach(wish: Wish, received: Received, deadline: Deadline) -> list[Connected
         "connection.connect", user_id=wish.user_id, target=wish.provider.name, detail=_told(wish, received)
     )
     db.session.commit()
-    revocations.run(spared, deadline)
+    ending.run(spared, deadline)
     return connected
 
 
 def _told(wish: Wish, received: Received) -> str:
     """Return what the audit says of a new connection: whose account, and what was not granted."""
-    missing = missing_scopes(wish.provider, received.scopes_asked, received.scopes_granted)
-    account = f"{received.account_label} ({received.account_id})"
+    missing = missing_scopes(wish.provider, received.scopes_asked, received.fresh.scopes_granted)
+    account = f"{received.account_label} ({received.fresh.account_id})"
     return f"{account}; not granted: {' '.join(missing)}" if missing else account
 
 
 def _new_grant(wish: Wish, received: Received) -> Grant:
-    grant = Grant(user_id=wish.user_id, provider=wish.provider.name, sealed=b"")
+    grant = Grant(user_id=wish.user_id, provider=wish.provider.name, sealed=b"", scopes_granted=[])
     _describe(grant, received)
     db.session.add(grant)
     db.session.flush()
-    grant.seal(vault, Tokens(received.access_token, received.refresh_token))
+    keeping.keep(grant, received.fresh, consented=True)
     return grant
 
 
@@ -91,13 +95,12 @@ def _renew(wish: Wish, grant: Grant, received: Received) -> list[Outcome | int]:
     try:
         old = grant.open(vault)
     except SealBroken:
-        old = Tokens(received.access_token)
-    expired_at, grant.generation = grant.expires_at, grant.generation + 1
+        old = received.fresh.tokens
+    expired_at, kept = grant.expires_at, received.fresh.refresh_token or old.refresh_token
     _describe(grant, received)
-    kept = received.refresh_token or old.refresh_token
-    grant.seal(vault, Tokens(received.access_token, kept))
+    keeping.keep(grant, replace(received.fresh, refresh_token=kept), consented=True)
     db.session.flush()
-    if old.access_token == received.access_token:
+    if old.access_token == received.fresh.access_token:
         return []
     superseded = Tokens(old.access_token, old.refresh_token if old.refresh_token != kept else None)
     queued = revocations.queue(
@@ -111,17 +114,9 @@ def _renew(wish: Wish, grant: Grant, received: Received) -> list[Outcome | int]:
 
 
 def _describe(grant: Grant, received: Received) -> None:
-    grant.account_id = received.account_id
+    grant.account_id = received.fresh.account_id
     grant.account_label = received.account_label
     grant.scopes_asked = list(received.scopes_asked)
-    grant.scopes_granted = list(received.scopes_granted)
-    grant.expires_at = _moment(received.expires_at)
-    grant.refresh_expires_at = _moment(received.refresh_expires_at)
-    grant.authorized_at = grant.token_at = grant.last_used_at = now()
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
 
 
 def _link(grant: Grant) -> list[Connected]:

@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 
 from app.connection_types import LONE_TOKEN, family_of
-from app.errors import ConnectionNotFound, LegacyTokenNotFound
+from app.errors import ConnectionNotFound, LegacyTokenNotFound, ServiceNotConnected, ServiceNotFound
 from app.extensions import db, vault
 from app.models import Connection
+from app.oauth.provider import Provider
+from app.providers import ACCESS_WORDS
 from app.vault import SealBroken
 
-from . import audit, connections
+from . import audit, connections, tokens
 
 
 class LegacyToken(NamedTuple):
@@ -35,7 +37,11 @@ def add(*, user_id: int, name: str, token_type: str, token: str) -> None:
 
 
 def get(*, user_id: int, name: str, token_type: str) -> str:
-    """Return the token of this name and family; of several the newest. Raises LegacyTokenNotFound."""
+    """Return the token of this name and family; of several the newest.
+
+    Where none is stored and `name` is empty or the service's own, it is the live token of the connected
+    service. Raises LegacyTokenNotFound, and what `tokens.live` raises.
+    """
     rows = db.session.scalars(
         select(Connection)
         .where(
@@ -45,11 +51,27 @@ def get(*, user_id: int, name: str, token_type: str) -> str:
     )
     row = next((row for row in rows if _is_legacy(row)), None)
     if row is None:
-        raise LegacyTokenNotFound
+        return _live(user_id, name, token_type)
     token: str = connections.opened(row)["token"]
     audit.record("connection.read", user_id=user_id, target=f"connection:{row.id}", detail="token")
     db.session.commit()
     return token
+
+
+def _live(user_id: int, name: str, token_type: str) -> str:
+    """Return the OAuth token of the service that this type means, which the seed's access URLs connect."""
+    provider = next((ACCESS_WORDS[word] for word in family_of(token_type) if word in ACCESS_WORDS), None)
+    if provider is None or (name and not _names(provider, name)):
+        raise LegacyTokenNotFound
+    db.session.rollback()  # what was looked for is not there; the token may be waited for
+    try:
+        return tokens.live(user_id=user_id, service=provider.service).access_token
+    except (ServiceNotConnected, ServiceNotFound):
+        raise LegacyTokenNotFound from None
+
+
+def _names(provider: Provider, word: str) -> bool:
+    return ACCESS_WORDS.get(word) is provider or any(word == service.name for service in provider.services)
 
 
 def every(*, user_id: int) -> list[LegacyToken]:

@@ -33,6 +33,7 @@ class Wish:
     service: ServiceDeclaration
     return_to: str | None = None
     replace: bool = False
+    missing_only: bool = False  # ask for the scopes that were not granted
 
     @property
     def provider(self) -> Provider:
@@ -60,6 +61,7 @@ def new_row(wish: Wish, stage: Stage, *, key: str, life: timedelta) -> Flow:
         user_id=wish.user_id,
         return_to=wish.return_to,
         replace=wish.replace,
+        missing_only=wish.missing_only,
         expires_at=now() + life,
     )
 
@@ -95,7 +97,13 @@ def seen(flow: Flow) -> Pending | None:
     if username is None:
         return None
     return Pending(
-        wish=Wish(flow.user_id, service_named(flow.service), flow.return_to, flow.replace),
+        wish=Wish(
+            flow.user_id,
+            service_named(flow.service),
+            flow.return_to,
+            flow.replace,
+            flow.missing_only,
+        ),
         username=username,
         bound=flow.browser is not None,
         straight_on=flow.straight_on,

@@ -13,7 +13,7 @@ from app.models import Grant, Service, ServiceConnection
 from app.oauth.provider import ServiceDeclaration
 from app.oauth.revocation import Outcome
 
-from . import audit, revocations
+from . import audit, ending, revocations, spooled
 from .flows import offered
 
 
@@ -57,6 +57,7 @@ def disconnect(*, user_id: int, service: ServiceDeclaration) -> Outcome:
     Raises ServiceNotFound, ServiceNotConnected.
     """
     offered(service)
+    spooled.catch_up(user_id)
     grant = db.session.scalar(
         select(Grant)
         .join(ServiceConnection)
@@ -65,20 +66,22 @@ def disconnect(*, user_id: int, service: ServiceDeclaration) -> Outcome:
     )
     if grant is None:
         raise ServiceNotConnected(service=service.display_name)
+    together = ", ".join(link.service.name for link in grant.links)
+    audit.record("connection.disconnect", user_id=user_id, target=service.name, detail=f"ended: {together}")
     queued = revocations.queue_grant(grant)
-    audit.record("connection.disconnect", user_id=user_id, target=service.name)
     db.session.commit()
-    return revocations.run([queued])[0]
+    return ending.run([queued])[0]
 
 
 def reset(*, user_id: int) -> int:
     """End every grant of a user; return how many services were connected."""
+    spooled.catch_up(user_id)
     grants = db.session.scalars(select(Grant).where(Grant.user_id == user_id).with_for_update()).all()
     count = sum(len(grant.links) for grant in grants)
     queued = [revocations.queue_grant(grant) for grant in grants]
     audit.record("connection.reset", user_id=user_id, detail=f"{count} services")
     db.session.commit()
-    revocations.run(queued)
+    ending.run(queued)
     return count
 
 

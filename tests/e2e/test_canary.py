@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import secrets
+import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
@@ -82,11 +83,26 @@ class Scenario:
             start = self.call("GET", f"/api/connections/{name}?token={tokens['access_token']}")
             state = start.headers["Location"].split("state=")[1].split("&")[0]
             self.call("GET", f"/api/connections/{name}/callback?code={self.secrets['legacy']}&state={state}")
+            self.call("GET", f"/api/connections/{name}/token", shown=True, headers=headers)
+            self.call("GET", f"/api/connections/{name}/status", headers=headers)
+            self.call("POST", f"/api/connections/{name}/test", headers=headers)
+        self.renew_all()
+        for name in ("gmail", "facebook", "spotify", "discord"):
+            self.call("GET", f"/api/connections/{name}/token", shown=True, headers=headers)
         self.call("GET", f"/api/connections/github?token={tokens['access_token']}x")
         self.call("GET", f"/nowhere?token={tokens['access_token']}")
         self.call("GET", "/api/connections", headers=headers)
         self.call("DELETE", "/api/connections/reset", headers=headers)
         self.secrets |= {f"cookie {cookie.name}": str(cookie.value) for cookie in self.browser.cookies}
+
+    def renew_all(self) -> None:
+        """Make every token due, where it is kept, so that each is renewed when it is asked for next."""
+        with sqlite3.connect(self.running.folder / "instance" / "latchkey.db", timeout=10) as database:
+            database.execute("UPDATE grants SET token_at = datetime('now', '-1 day')")
+            database.execute(
+                "UPDATE grants SET expires_at = datetime('now', '+5 seconds'), due_at = token_at"
+            )
+        database.close()
 
 
 def spellings(secret: str) -> set[bytes]:
@@ -111,7 +127,9 @@ def test_nothing_is_left_behind(running: Running) -> None:
     scenario.secrets["client secret"] = (kept / "sandbox.secret").read_text()
     scenario.secrets |= {f"issued {n}": token for n, token in enumerate(sandbox.issued())}
     places = {"log": output.encode(), "answers": "\n".join(scenario.answers).encode()}
-    places |= {file.name: file.read_bytes() for file in kept.iterdir() if file.name not in SECRET_FILES}
+    files = [file for file in kept.rglob("*") if file.is_file() and file.name not in SECRET_FILES]
+    places |= {file.name: file.read_bytes() for file in files}
+    assert not list(kept.glob("spool/*.answer")), "what was received is stored"
     places |= {f"command line {pid}": text for pid, text in command_lines(running).items()}
     assert "DEBUG" in output, "the log is not at its most talkative"
     assert len(scenario.secrets) > 20 and len(output) > 2000 and len(places) > 5

@@ -8,6 +8,9 @@ import pytest
 import requests
 
 from app.connection_types import CONNECTION_TYPES
+from tests.support.browser import Agent
+from tests.support.providers import Sandbox
+from tests.support.rows import expire_token
 from tests.support.service import Service, User
 
 FAMILIES = [
@@ -228,3 +231,60 @@ def test_dashes_stand_for_the_stored_token(user: User) -> None:
         assert listed(user)[0]["Token"] == "kept"
     user.call("PUT", REPLACE, json={"id": id, "token": "--"})
     assert listed(user)[0]["Token"] == "--"
+
+
+class TestConnectedService:
+    """A service that is connected by OAuth stands in for a token that was never stored."""
+
+    @pytest.mark.parametrize(
+        ("service_name", "name", "token_type"),
+        [
+            ("github", "", "git"),
+            ("github", "github", "git"),
+            ("github", "git", "githubs"),
+            ("gmail", "", "google"),
+            ("gmail", "gmail", "gmails"),
+            ("gmail", "google", "gmail"),
+            ("gmail", "drive", "google"),
+            ("spotify", "spotify", "spotifies"),
+            ("facebook", "", "facebooks"),
+            ("discord", "discord", "discord"),
+        ],
+    )
+    def test_its_live_token_is_given(
+        self, user: User, agent: Agent, service_name: str, name: str, token_type: str
+    ) -> None:
+        assert said(get(user, name, token_type)) == NOT_FOUND
+        assert agent.connect(user, service_name).status_code == 200
+        live = user.call("GET", f"/api/connections/{service_name}/token").json()["access_token"]
+        answer = get(user, name, token_type)
+        assert (answer.status_code, answer.json()) == (200, {"token": live})
+
+    @pytest.mark.parametrize(
+        ("name", "token_type"),
+        [("work", "git"), ("gmail", "git"), ("Github", "git"), ("", "spotify"), ("", "ssh"), ("", "any")],
+    )
+    def test_other_names_and_types_do_not_mean_it(
+        self, user: User, agent: Agent, name: str, token_type: str
+    ) -> None:
+        agent.connect(user, "github")
+        assert said(get(user, name, token_type)) == NOT_FOUND
+
+    def test_a_stored_token_comes_first(self, user: User, agent: Agent) -> None:
+        agent.connect(user, "github")
+        add(user, name="", token_type="git", token="stored")
+        assert get(user, "", "github").json() == {"token": "stored"}
+
+    def test_it_is_renewed_or_said_to_be_dead(
+        self, user: User, agent: Agent, service: Service, sandbox: Sandbox
+    ) -> None:
+        account = f"legacy-{user.username}"
+        sandbox.control.add_account("spotify", account)
+        agent.connect(user, "spotify", account=account)
+        old = expire_token(service, sandbox, user, "spotify")
+        new = get(user, "", "spotify").json()["token"]
+        assert new != old and sandbox.control.token_state("spotify", new) == "live"
+        sandbox.control.revoke("spotify", account)
+        expire_token(service, sandbox, user, "spotify")
+        answer = get(user, "", "spotify")
+        assert (answer.status_code, answer.json()["code"]) == (409, "reconnect_required")

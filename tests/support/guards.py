@@ -40,6 +40,7 @@ GUARDS = {
     f"DELETE {USERS}/connection/delete/<row_id:id>": "owner",
     "GET /api/connections": "bearer",
     "DELETE /api/connections/reset": "bearer",
+    "GET /api/connections/revocations": "bearer",
     "GET /callback": "callback",
     "GET /connect/<ticket>": "page",
     "POST /connect/<ticket>": "page",
@@ -47,6 +48,7 @@ GUARDS = {
     "POST /connect/<ticket>/decline": "page",
     **{f"{method} /api/connections/{name}": "start" for name in NAMES for method in ("GET", "POST")},
     **{f"DELETE /api/connections/{name}": "bearer" for name in NAMES},
-    **{f"POST /api/connections/{name}/authorize": "bearer" for name in NAMES},
+    **{f"POST /api/connections/{name}/{verb}": "bearer" for name in NAMES for verb in ("authorize", "test")},
+    **{f"GET /api/connections/{name}/{what}": "bearer" for name in NAMES for what in ("token", "status")},
     **{f"GET /api/connections/{name}/callback": "callback" for name in NAMES if name != "drive"},
 }

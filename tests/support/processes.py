@@ -22,7 +22,7 @@ def run(*command: str, environ: Mapping[str, str], **kwargs: object) -> subproce
     return subprocess.run(
         [sys.executable, *command],
         cwd=ROOT,
-        env=_only(environ),
+        env=only(environ),
         capture_output=True,
         text=True,
         timeout=60,
@@ -52,7 +52,7 @@ class Gunicorn:
                 "wsgi:app",
             ],
             cwd=ROOT,
-            env=_only(environ),
+            env=only(environ),
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )
@@ -103,6 +103,6 @@ def gunicorn(environ: Mapping[str, str]) -> Iterator[Gunicorn]:
         started.close()
 
 
-def _only(environ: Mapping[str, str]) -> dict[str, str]:
+def only(environ: Mapping[str, str]) -> dict[str, str]:
     """The settings, and of the test's own environment nothing but what python needs."""
     return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | dict(environ)

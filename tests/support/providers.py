@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+import requests
 
 from sandbox.driver import Control
 from sandbox.settings import ENDPOINTS, settings_for
@@ -27,6 +29,19 @@ class Watch:
     def states(self, provider: str) -> set[str]:
         issued = set(self._control.issued()) - self._before
         return {self._control.token_state(provider, token) for token in issued}
+
+
+class Calls:
+    """Counts what reaches the sandbox from now on."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._since = max((row["n"] for row in control.log()), default=0)
+
+    def of(self, provider: str, *endpoints: str) -> int:
+        """Return how many calls there were, to these endpoints or to any."""
+        rows = self._control.log(provider, since=self._since)
+        return sum(not endpoints or row["endpoint"] in endpoints for row in rows)
 
 
 @dataclass
@@ -61,8 +76,23 @@ class Sandbox:
             settings[f"{provider.upper()}_CLIENT_ID"] = client_id
         return settings
 
+    def calls(self) -> Calls:
+        return Calls(self.control)
+
     def watch(self) -> Watch:
         return Watch(self.control)
+
+    def refresh(self, provider: str, settings: Mapping[str, str], refresh_token: str) -> dict[str, str]:
+        """Refresh as the client of these settings does; return what the provider answers."""
+        prefix = provider.upper()
+        answer = requests.post(
+            settings[f"{prefix}_TOKEN_URL"],
+            {"grant_type": "refresh_token", "refresh_token": refresh_token},
+            auth=(settings[f"{prefix}_CLIENT_ID"], settings[f"{prefix}_CLIENT_SECRET"]),
+            timeout=10,
+        )
+        answer.raise_for_status()
+        return dict(answer.json())
 
     def stop(self) -> None:
         self.process.terminate()

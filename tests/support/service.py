@@ -80,6 +80,13 @@ class User:
         return self.service.call(method, path.replace(":username", self.username), headers=headers, **kwargs)
 
 
+def twin_of(service: Service) -> dict[str, str]:
+    """Return settings that start another process of the same service: its database, clients and spool."""
+    own = {"PUBLIC_URL", "DATABASE_URL"}
+    kept = {name: value for name, value in service.environ.items() if name not in own}
+    return {"database_url": service.environ["DATABASE_URL"], **kept}
+
+
 def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))

@@ -24,14 +24,16 @@ class Serving:
 class StandIn(Serving):
     """Answers every request with the same bytes, and notes the first line of each."""
 
-    def __init__(self, *, status: int = 200, body: bytes = b"{}") -> None:
+    def __init__(
+        self, *, status: int = 200, body: bytes = b"{}", media_type: str = "application/json"
+    ) -> None:
         self.requests: list[str] = []
         noted = self.requests
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def handle_one_request(self) -> None:
                 noted.append(repr(self.rfile.readline()))
-                head = f"HTTP/1.1 {status} Said\r\nContent-Type: application/json\r\nConnection: close\r\n"
+                head = f"HTTP/1.1 {status} Said\r\nContent-Type: {media_type}\r\nConnection: close\r\n"
                 self.wfile.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
                 self.close_connection = True
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import os
 import secrets
+import tempfile
 
 SECRET_KEY = secrets.token_urlsafe(48)
 JWT_SECRET_KEY = secrets.token_urlsafe(48)
+SPOOL_DIR = tempfile.TemporaryDirectory(prefix="latchkey-spool-")
 ENCRYPTION_KEY = base64.b64encode(os.urandom(32)).decode()
 
 
@@ -17,4 +19,5 @@ def base_settings() -> dict[str, str]:
         "SECRET_KEY": SECRET_KEY,
         "JWT_SECRET_KEY": JWT_SECRET_KEY,
         "ENCRYPTION_KEYS": f"k1:{ENCRYPTION_KEY}",
+        "SPOOL_DIR": SPOOL_DIR.name,
     }

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import MetaData, create_engine, select
 
 
-def contents(url: str) -> dict[str, list[Any]]:
-    """Return every row of every table that is there, whatever the models say."""
+def contents(url: str) -> dict[str, list[tuple[str, ...]]]:
+    """Return every row of every table that is there, each value as text, whatever the models say."""
     engine = create_engine(url)
     found, tables = {}, MetaData()
     with engine.connect() as connection:
         tables.reflect(connection)
         for table in tables.sorted_tables:
-            found[table.name] = sorted(map(repr, connection.execute(select(table)).all()))
+            rows = connection.execute(select(table)).all()
+            found[table.name] = sorted(tuple(map(repr, row)) for row in rows)
     engine.dispose()
     return found

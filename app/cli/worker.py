@@ -1,0 +1,117 @@
+"""flask --app wsgi worker: renews, revokes, clears and warns, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event, Thread
+
+import click
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+from sqlalchemy.exc import SQLAlchemyError
+from structlog.contextvars import bound_contextvars
+
+from app.extensions import db
+from app.services import readiness, upkeep
+from app.services.upkeep import Chore
+
+log = logging.getLogger(__name__)
+
+UNREADY_PAUSE = 5.0  # seconds, while the database does not answer
+
+
+@click.command("worker")
+@click.option("--once", is_flag=True, help="Do what is due now, print it, and end: for cron.")
+@with_appcontext
+def worker(once: bool) -> None:
+    """Renew tokens before anyone asks, retry revocations, replay the spool, clear, warn.
+
+    Several may run, on several machines. SIGTERM ends it when the pieces under way are done.
+    """
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if once:
+        _do_once(app, stop)
+    elif _wait_until_ready(stop):
+        _go_on(app, stop)
+
+
+def _check() -> None:
+    try:
+        readiness.check()
+    except readiness.StoreMismatch as mismatch:
+        click.echo(str(mismatch), err=True)
+        sys.exit(3)
+    finally:
+        db.session.remove()
+
+
+def _wait_until_ready(stop: Event) -> bool:
+    """Return when schema and keys fit, or False when stopped first. A database that is away is waited for."""
+    while not stop.is_set():
+        try:
+            _check()
+            return True
+        except SQLAlchemyError as error:
+            log.error("the database does not answer: %s", type(error).__name__)
+            stop.wait(UNREADY_PAUSE)
+    return False
+
+
+def _do_once(app: Flask, stop: Event) -> None:
+    try:
+        _check()
+        for chore in upkeep.chores():
+            with ThreadPoolExecutor(chore.lanes) as lanes:
+                passes = [lanes.submit(_pass, app, chore, stop) for _ in range(chore.lanes)]
+            click.echo(f"{chore.name}: {sum(one.result() for one in passes)}")
+    except SQLAlchemyError as error:
+        raise click.ClickException(f"The database does not answer: {type(error).__name__}.") from None
+
+
+def _go_on(app: Flask, stop: Event) -> None:
+    threads = [
+        Thread(target=_repeat, args=(app, chore, stop), name=chore.name)
+        for chore in upkeep.chores()
+        for _ in range(chore.lanes)
+    ]
+    for thread in threads:
+        thread.start()
+    click.echo("The worker is at work; SIGTERM ends it.")
+    for thread in threads:
+        thread.join()
+
+
+def _repeat(app: Flask, chore: Chore, stop: Event) -> None:
+    """Make a pass every so often. What fails is logged and tried again at the next one."""
+    while not stop.is_set():
+        try:
+            _pass(app, chore, stop)
+        except Exception as error:
+            log.error("%s: %s", chore.name, type(error).__name__)
+        stop.wait(chore.seconds)
+
+
+def _pass(app: Flask, chore: Chore, stop: Event) -> int:
+    """Go on until nothing is waiting; return how much was done."""
+    done = 0
+    while not stop.is_set():
+        with _context(app):
+            count = chore.run()
+        if not count:
+            break
+        done += count
+    return done
+
+
+@contextmanager
+def _context(app: Flask) -> Iterator[None]:
+    with app.app_context(), bound_contextvars(actor="worker"):
+        yield

@@ -1,0 +1,49 @@
+"""The database's clock. Leases and freshness are judged by it: nodes need not agree on the time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Any
+
+from sqlalchemy import Float, literal
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import FunctionElement
+
+from .base import Instant
+
+
+class clock(FunctionElement):  # type: ignore[type-arg]  # noqa: N801 - reads as the SQL function it is
+    """`clock()` is the moment at which the statement runs; `clock(20)` is twenty seconds later."""
+
+    inherit_cache = True
+    name = "clock"
+    type = Instant()
+
+    def __init__(self, seconds: float = 0) -> None:
+        super().__init__(literal(float(seconds), Float))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the database's clock said, which goes on from there without being asked again."""
+
+    at: datetime
+    began: float = field(default_factory=monotonic)
+
+    def now(self) -> datetime:
+        return self.at + timedelta(seconds=monotonic() - self.began)
+
+
+@compiles(clock, "postgresql")
+def _postgresql(element: clock, compiler: Any, **kwargs: Any) -> str:
+    # now() would be the moment at which the transaction began, perhaps before it waited for a lock.
+    return f"(clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **kwargs)}))"
+
+
+@compiles(clock, "sqlite")
+def _sqlite(element: clock, compiler: Any, **kwargs: Any) -> str:
+    # Written as SQLAlchemy writes a moment, with six digits, so that texts compare as moments do.
+    seconds = compiler.process(element.clauses, **kwargs)
+    return f"(strftime('%Y-%m-%d %H:%M:%f', 'now', {seconds} || ' seconds') || '000')"

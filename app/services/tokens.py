@@ -1,0 +1,189 @@
+"""A token that works now. Renewed when it is due, by one caller of many; the others wait for it."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from math import ceil
+
+from sqlalchemy import select
+
+from app.errors import ReconnectRequired, SecretUnreadable, ServiceNotConnected, TokenUnavailable
+from app.extensions import db, reading, vault
+from app.models import Grant, ServiceConnection, Tokens, clock
+from app.oauth.outbound import Deadline
+from app.oauth.provider import ServiceDeclaration
+from app.providers import provider_named
+from app.vault import SealBroken
+
+from . import audit, health, keeping, leases, refreshing, spooled
+from .flows import offered
+from .health import Word
+
+MIN_TTL = 60  # seconds that a token must live, unless the caller says otherwise
+LONGEST_WAIT = 12.0  # seconds, for another's renewal
+PAUSE = (0.05, 0.25)  # seconds between two looks, at random
+ENOUGH = 5.0  # seconds that a provider gets at least: a call that is cut short may lose its answer
+A_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveToken:
+    """A token and what is known of it. `warning` tells why it is older than it should be, or ends soon."""
+
+    access_token: str = field(repr=False)
+    expires_at: datetime | None
+    scopes: Sequence[str]
+    warning: str | None
+    token_type: str = "Bearer"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A grant as it was at a moment of the database's clock; detached from its session."""
+
+    grant: Grant
+    at: datetime
+    service: ServiceDeclaration
+
+
+def look(*, user_id: int, service: ServiceDeclaration) -> Look:
+    """Read the grant behind a service. Raises ServiceNotFound, ServiceNotConnected."""
+    reading()
+    offered(service)
+    row = db.session.execute(
+        select(Grant, clock())
+        .join(ServiceConnection)
+        .where(ServiceConnection.user_id == user_id, ServiceConnection.service_id == service.id)
+    ).one_or_none()
+    if row is None:
+        raise ServiceNotConnected(service=service.display_name)
+    db.session.expunge(row[0])
+    db.session.rollback()
+    return Look(row[0], row[1], service)
+
+
+def live(*, user_id: int, service: ServiceDeclaration, min_ttl: int = MIN_TTL) -> LiveToken:
+    """Return a token that lives for `min_ttl` seconds, or for half of its whole life; renew it if need be.
+
+    Raises ServiceNotFound, ServiceNotConnected; ReconnectRequired where only the user can mend the
+    connection; TokenUnavailable where the token has expired and cannot be renewed now; SecretUnreadable.
+    """
+    first = look(user_id=user_id, service=service)
+    return _disclosed(renewed(first, timedelta(seconds=min_ttl), Deadline(LONGEST_WAIT)))
+
+
+def renewed(first: Look, min_ttl: timedelta, wait: Deadline, *, whatever: bool = False) -> Look:
+    """Return the grant when its token lives long enough, or is the best that can be had now.
+
+    `whatever` renews a token that seems to live long enough. One caller renews; the others look again and
+    again until its generation moves.
+    """
+    now = first
+    while True:
+        grant = now.grant
+        if grant.ended_at is not None:
+            raise ReconnectRequired(service=now.service.display_name, path=health.start_path(now.service))
+        _check_seal(grant)
+        if grant.generation != first.grant.generation or not (whatever or _is_due(now, min_ttl)):
+            return now
+        if grant.backs_off(now.at) or _belongs_to_another_node(now) or not wait.remaining():
+            return _as_it_is(now)
+        if grant.is_leased(now.at):
+            time.sleep(random.uniform(*PAUSE))  # noqa: S311 - it only spreads the crowd
+            spooled.recover_stranded(grant)
+        elif wait.remaining() < ENOUGH:
+            return _as_it_is(now)
+        elif lease := leases.take(grant):
+            refreshing.renew(lease, wait)
+        now = look(user_id=grant.user_id, service=now.service)
+
+
+def _is_due(now: Look, min_ttl: timedelta) -> bool:
+    """Tell whether this token must be renewed before it is handed out."""
+    grant, provider = now.grant, provider_named(now.grant.provider)
+    if grant.is_over(now.at) or not grant.renewable:
+        return grant.is_over(now.at)
+    if _may_be_spent(grant):
+        return True
+    if provider.renew_days_ahead is not None:  # once it has ended it is too late
+        due_at = grant.due_at or keeping.due_at(provider, grant)
+        return due_at is not None and due_at <= now.at
+    return not grant.lives_for(min_ttl, now.at)
+
+
+def _may_be_spent(grant: Grant) -> bool:
+    """Tell whether a renewal that is not over, and perhaps never will be, may have ended this token."""
+    return grant.attempted_at is not None and provider_named(grant.provider).rotation_ends_access
+
+
+def _belongs_to_another_node(now: Look) -> bool:
+    """Tell whether a renewal was broken off on another node, which may have its answer in its spool."""
+    grant = now.grant
+    broken_off = grant.attempted_at is not None and not grant.is_leased(now.at)
+    return broken_off and not leases.may_take_over(grant, now.at)
+
+
+def _as_it_is(now: Look) -> Look:
+    """Return a token that could not be renewed, if it may still be handed out. Raises TokenUnavailable."""
+    grant = now.grant
+    if not grant.is_over(now.at) and not _may_be_spent(grant):
+        return now
+    wait = ceil((_until(grant, now.at) - now.at).total_seconds())
+    raise TokenUnavailable(reason=_why_not_renewed(now), retry_after=max(1, wait))
+
+
+def _until(grant: Grant, at: datetime) -> datetime:
+    """Return when it is worth asking again: after the back-off, the lease, or another node's time."""
+    if grant.retry_at is not None and grant.retry_at > at:
+        return grant.retry_at
+    if grant.lease_until is None:
+        return at
+    return grant.lease_until if grant.is_leased(at) else leases.free_for_all_at(grant.lease_until)
+
+
+def _why_not_renewed(now: Look) -> str:
+    if now.grant.failure is None:
+        return "another renewal has not come to its end"
+    return health.of(now.grant, now.service, now.at).reason
+
+
+def _warning(now: Look) -> str | None:
+    found = health.of(now.grant, now.service, now.at)
+    if found.word in (Word.DEGRADED, Word.EXPIRING):
+        return found.reason
+    return _why_not_renewed(now) if now.grant.attempted_at is not None else None
+
+
+def _check_seal(grant: Grant) -> Tokens:
+    try:
+        return grant.open(vault)
+    except SealBroken:
+        raise SecretUnreadable from None
+
+
+def _disclosed(now: Look) -> LiveToken:
+    """Note who reads it, and that it is used, before it leaves."""
+    grant, days = now.grant, provider_named(now.grant.provider).unused_token_days
+    access_token = _check_seal(grant).access_token
+    if now.at - grant.last_used_at > A_DAY:
+        grant.use(now.at, days)
+        _note_use(grant, now.at, days)
+    audit.record("token.read", user_id=grant.user_id, target=now.service.name, detail="access_token")
+    db.session.commit()
+    return LiveToken(
+        access_token=access_token,
+        expires_at=grant.token_ends_at(days),
+        scopes=tuple(grant.scopes_granted),
+        warning=_warning(now),
+    )
+
+
+def _note_use(grant: Grant, at: datetime, unused_token_days: int | None) -> None:
+    stored = select(Grant).where(Grant.id == grant.id, Grant.incarnation == grant.incarnation)
+    row = db.session.scalar(stored.with_for_update())
+    if row is not None:
+        row.use(at, unused_token_days)

@@ -1,0 +1,67 @@
+"""What must be done without being asked: the chores of the worker, each in pieces that may be done anywhere.
+
+Several workers on several machines share the work: each piece is a row that is claimed with one statement
+(SKIP LOCKED on PostgreSQL, a conditional update under SQLite's write lock).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from app.oauth.answers import Kind
+from app.oauth.outbound import Deadline
+from app.oauth.provider import Provider
+from app.providers import PROVIDERS
+
+from . import clearing, ending, leases, receiving, refreshing, spooled, warning
+
+LANES = 4  # renewals at a time at one provider; each provider has its own, so that none waits for another
+OUTAGES_IN_A_ROW = 3  # then a provider is left alone for
+REST = 30.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """`run` does what it can claim at once and returns how much that was; 0 ends the pass.
+
+    A pass is made every `seconds`, in so many `lanes` at a time.
+    """
+
+    name: str
+    seconds: float
+    run: Callable[[], int]
+    lanes: int = 1
+
+
+def chores() -> tuple[Chore, ...]:
+    """Return everything that a worker does, by its name in the report."""
+    renewals = tuple(Chore(f"{one.name} renewals", 5, _Renewals(one), LANES) for one in PROVIDERS)
+    return (
+        Chore("answers from the spool", 30, spooled.replay),
+        *renewals,
+        Chore("revocations", 5, ending.retry_next),
+        Chore("unconfirmed answers", 30, receiving.end_next_unconfirmed),
+        Chore("rows cleared", 300, clearing.clear),
+        Chore("warnings", 600, warning.warn_next),
+    )
+
+
+class _Renewals:
+    """Renews what is due at one provider, the longest due first. All lanes share one."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self._outages = 0
+        self._rests_until = 0.0
+
+    def __call__(self) -> int:
+        lease = leases.take_due(self._provider) if monotonic() >= self._rests_until else None
+        if lease is None:
+            return 0
+        kind = refreshing.renew(lease, Deadline(refreshing.LONGEST))
+        self._outages = self._outages + 1 if kind is Kind.OUTAGE else 0
+        if self._outages >= OUTAGES_IN_A_ROW:
+            self._outages, self._rests_until = 0, monotonic() + REST
+        return 1

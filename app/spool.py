@@ -1,0 +1,149 @@
+"""The spool: where an answer that must not be lost is kept on disk until the database has it.
+
+One folder is one node: whoever shares it can finish what another process of that node began. Its files hold
+sealed bytes only. A file's name says whose answer it is: row, incarnation, generation, and the attempt.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+ROOM = 16384  # bytes set aside before a provider is called: a full disk is found out while it harms nothing
+ABANDONED = 3600  # seconds after which a file that was set aside and never filled is nobody's
+
+_NAME = re.compile(r"(?P<row>[0-9]+)\.(?P<inc>[0-9a-f]+)\.(?P<gen>[0-9]+)\.[0-9a-f]+\.answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which token of which row an answer succeeds."""
+
+    row_id: int
+    incarnation: str
+    generation: int
+
+    def context(self) -> tuple[str | int, ...]:
+        """Return what the answer's envelope is bound to."""
+        return ("spool", self.row_id, self.incarnation, self.generation)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An answer on disk."""
+
+    path: Path
+    place: Place
+
+    def read(self) -> bytes | None:
+        """Return the sealed answer; None where somebody has dealt with it meanwhile."""
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def written_at(self) -> float:
+        """Return when, in seconds since the epoch; now where somebody has dealt with it."""
+        try:
+            return self.path.stat().st_mtime
+        except FileNotFoundError:
+            return time.time()
+
+    def drop(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+class Slot:
+    """Room for one answer, set aside until the block ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.posix_fallocate(self._descriptor, 0, ROOM)
+        except OSError:
+            self.__exit__()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+        self._path.unlink(missing_ok=True)
+
+    def fill(self, place: Place, sealed: bytes) -> Entry:
+        """Keep the answer: when this returns, it has reached the disk."""
+        os.pwrite(self._descriptor, sealed, 0)
+        os.ftruncate(self._descriptor, len(sealed))
+        os.fsync(self._descriptor)
+        name = f"{place.row_id}.{place.incarnation}.{place.generation}.{self._path.stem}.answer"
+        entry = Entry(self._path.with_name(name), place)
+        self._path.rename(entry.path)
+        _sync_folder(entry.path.parent)
+        return entry
+
+
+class Spool:
+    """A folder of answers. Every method that writes raises OSError where the disk refuses."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @cached_property
+    def node(self) -> str:
+        """The name of this node, made with the folder."""
+        path = self._folder / "node"
+        if not path.exists():
+            self._make_folder()
+            draft = self._folder / f"{secrets.token_hex(8)}.node"
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_hex(16))
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                os.link(draft, path)  # the first of several starting processes names it
+            draft.unlink()
+        return path.read_text("ascii")
+
+    def reserve(self) -> Slot:
+        self._make_folder()
+        return Slot(self._folder / f"{secrets.token_hex(8)}.reserved")
+
+    def entries(self, incarnation: str | None = None) -> list[Entry]:
+        """Return the answers that wait, or those of one row; the latest first."""
+        found = [entry for entry in self._listed() if incarnation in (None, entry.place.incarnation)]
+        return sorted(found, key=Entry.written_at, reverse=True)
+
+    def sweep(self) -> None:
+        """Remove what was set aside by processes that are gone."""
+        for path in self._folder.glob("*.reserved"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < time.time() - ABANDONED:
+                    path.unlink()
+
+    def _listed(self) -> list[Entry]:
+        matched = [(path, _NAME.fullmatch(path.name)) for path in self._folder.glob("*.answer")]
+        return [
+            Entry(path, Place(int(found["row"]), found["inc"], int(found["gen"])))
+            for path, found in matched
+            if found
+        ]
+
+    def _make_folder(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

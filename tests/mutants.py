@@ -1,0 +1,197 @@
+"""python -m tests.mutants: take each guard out of a copy of the code; a test must miss it.
+
+A guard is a few words that stand exactly once in one file. What is put in their place leaves them out, or
+turns them round. The tests that are run are those of the part that the guard belongs to. Exit 1 when one
+survives.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.databases import ROOT
+
+PROTOCOL = ("tests/http/test_refresh_protocol.py",)
+TOKEN = ("tests/http/test_token.py",)
+VAULT = ("tests/test_vault.py",)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    guard: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...] = PROTOCOL
+
+
+LEASES = "app/services/leases.py"
+REFRESHING = "app/services/refreshing.py"
+SPOOLED = "app/services/spooled.py"
+HELD = "row = leases.held(lease)"
+UNHELD = (
+    "row = db.session.execute(select(Grant, clock()).where(Grant.id == lease.place.row_id)).one_or_none()"
+)
+ALWAYS = "Grant.id.is_not(None)"
+FIFTY_REPLAYS = ("tests/http/test_flows.py::test_fifty_replays_at_once_make_one_token_request",)
+
+MUTANTS = (
+    Mutant(
+        "lease: not while another's runs",
+        LEASES,
+        "or_(Grant.lease_until.is_(None), Grant.lease_until < clock())",
+        ALWAYS,
+    ),
+    Mutant("lease: of the generation seen", LEASES, "Grant.generation == grant.generation", ALWAYS),
+    Mutant("lease: of the incarnation seen", LEASES, "Grant.incarnation == grant.incarnation", ALWAYS),
+    Mutant(
+        "lease: not before the back-off ends",
+        LEASES,
+        "or_(Grant.retry_at.is_(None), Grant.retry_at <= clock())",
+        ALWAYS,
+    ),
+    Mutant("lease: not of an ended grant", LEASES, "Grant.ended_at.is_(None)", ALWAYS),
+    Mutant("lease: its own node goes on", LEASES, "Grant.lease_node == spool.node,", "Grant.id.is_(None),"),
+    Mutant(
+        "lease: other nodes wait", LEASES, "Grant.lease_until < clock(-_patience().total_seconds())", ALWAYS
+    ),
+    Mutant("commit: only under the lease", LEASES, "Grant.lease_owner == lease.owner", ALWAYS),
+    Mutant("commit: only on this generation", LEASES, "Grant.generation == lease.place.generation", ALWAYS),
+    Mutant(
+        "commit: only on this incarnation", LEASES, "Grant.incarnation == lease.place.incarnation", ALWAYS
+    ),
+    Mutant(
+        "re-read: under the lease",
+        REFRESHING,
+        f"{HELD}\n    if row is None:\n        db.session.rollback()\n        return None\n"
+        "    grant, at = row\n    attempt",
+        f"{UNHELD}\n    grant, at = row\n    attempt",
+    ),
+    Mutant(
+        "re-read: before an answer is stored",
+        REFRESHING,
+        f"fresh)\n    {HELD}",
+        f"fresh)\n    {UNHELD}",
+    ),
+    Mutant(
+        "re-read: before a grant is said to be dead",
+        REFRESHING,
+        f'none."""\n    {HELD}',
+        f'none."""\n    {UNHELD}',
+    ),
+    Mutant("attempt: recorded before the call", REFRESHING, "grant.attempted_at = at\n", "pass\n"),
+    Mutant("failure: only one kind marks", REFRESHING, "kind is Kind.DEAD_GRANT", "kind", TOKEN),
+    Mutant(
+        "spool: looked into before the provider is asked",
+        REFRESHING,
+        "if spooled.recover(lease.place.incarnation):",
+        "if False:",
+    ),
+    Mutant(
+        "spool: only while its generation stands",
+        SPOOLED,
+        "grant is not None and grant.generation == place.generation",
+        "grant is not None",
+    ),
+    Mutant("spool: only of its incarnation", SPOOLED, "Grant.incarnation == place.incarnation", ALWAYS),
+    Mutant(
+        "lease: given back where nothing was done under it",
+        REFRESHING,
+        "leases.give_back(lease)",
+        "pass",
+    ),
+    Mutant("spool: what is stored is not spare", SPOOLED, "and _holds(grant, fresh)", "and False"),
+    Mutant("wait: it has an end", "app/services/tokens.py", "or not wait.remaining()", "", PROTOCOL),
+    Mutant(
+        "wait: not for another node's renewal",
+        "app/services/tokens.py",
+        "or _belongs_to_another_node(now)",
+        "",
+    ),
+    Mutant("AAD: an envelope opens in its place only", "app/vault.py", "_aad(header, context)", "b''", VAULT),
+    Mutant(
+        "AAD: an answer belongs to one token of one row",
+        "app/spool.py",
+        'return ("spool", self.row_id, self.incarnation, self.generation)',
+        'return ("spool",)',
+    ),
+    Mutant(
+        "state: taken by one statement",
+        "app/services/pending.py",
+        "flow = db.session.scalar(taken.returning(Flow).execution_options(synchronize_session=False))",
+        "flow = db.session.scalar(select(Flow).where(Flow.key == fingerprint(key)))\n"
+        "    db.session.execute(taken.execution_options(synchronize_session=False))",
+        FIFTY_REPLAYS,
+    ),
+    Mutant(
+        "state: of this browser",
+        "app/services/pending.py",
+        "taken = taken.where(or_(mine, Flow.browser.is_(None)) if or_unbound else mine)",
+        "pass",
+        ("tests/http/test_flows.py",),
+    ),
+    Mutant(
+        "revocation: not of an account that lives here",
+        "app/services/ending.py",
+        "return db.session.scalar(alive) is not None",
+        "return False",
+        ("tests/http/test_grants.py",),
+    ),
+)
+
+
+def main() -> int:
+    began, survivors = time.monotonic(), 0
+    for mutant in MUTANTS:
+        verdict = judge(mutant)
+        survivors += verdict == "SURVIVED"
+        print(f"{verdict:<22}  {mutant.guard:<60}  {mutant.file}", flush=True)
+    seconds = time.monotonic() - began
+    print(f"{len(MUTANTS)} guards, {survivors} without a test that misses them, {seconds:.0f} s")
+    return 1 if survivors else 0
+
+
+def judge(mutant: Mutant) -> str:
+    """Run the tests on a copy without the guard; return how many failed, or SURVIVED."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy"
+        tracked = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for name in tracked.stdout.splitlines():
+            if (ROOT / name).is_file():
+                (copy / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, copy / name)
+        take_out(copy / mutant.file, mutant)
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--maxfail=3", *mutant.tests]
+        ended = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=600)
+    failed = re.search(r"([0-9]+) failed", ended.stdout)
+    if ended.returncode == 0:
+        return "SURVIVED"
+    if ended.returncode != 1 or failed is None:
+        raise SystemExit(
+            f"{mutant.guard}: the tests did not run:\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}"
+        )
+    return f"missed by {failed[1]} tests" if failed[1] != "1" else "missed by 1 test"
+
+
+def take_out(path: Path, mutant: Mutant) -> None:
+    text = path.read_text("utf-8")
+    if mutant.old not in text:
+        raise SystemExit(f"{mutant.guard}: {mutant.file} has changed; the guard is not where it was")
+    path.write_text(text.replace(mutant.old, mutant.new), "utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -114,7 +114,9 @@ def _end(row_id: int, deadline: Deadline) -> Outcome:
     queued: two that go at once must not each leave the end to the other.
     """
     reading()
-    row = db.session.get_one(Revocation, row_id)
+    row = db.session.get(Revocation, row_id)
+    if row is None:  # somebody else has ended it
+        return Outcome.ALREADY_GONE
     shared = _is_alive(row)
     db.session.expunge(row)
     db.session.rollback()

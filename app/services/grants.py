@@ -96,9 +96,12 @@ def _renew(wish: Wish, grant: Grant, received: Received) -> list[Outcome | int]:
         old = grant.open(vault)
     except SealBroken:
         old = received.fresh.tokens
-    expired_at, kept = grant.expires_at, received.fresh.refresh_token or old.refresh_token
+    expired_at, kept, fresh = grant.expires_at, received.fresh.refresh_token, received.fresh
+    if kept is None:
+        kept = old.refresh_token
+        fresh = replace(fresh, refresh_token=kept, refresh_expires_at=grant.refresh_expires_at)
     _describe(grant, received)
-    keeping.keep(grant, replace(received.fresh, refresh_token=kept), consented=True)
+    keeping.keep(grant, fresh, consented=True)
     db.session.flush()
     if old.access_token == received.fresh.access_token:
         return []

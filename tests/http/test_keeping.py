@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.providers import provider_named
 from tests.support.browser import Agent
 from tests.support.providers import Fault
-from tests.support.rows import grant_of, tokens_of
+from tests.support.rows import ago, grant_of, tokens_of
 from tests.support.service import Service, User
 
 
@@ -34,3 +34,17 @@ def test_spotifys_older_id_is_the_same_account_once(
         assert grant_of(service, user).account_id == kept
     fault("spotify", "identity", "json", status=200, body={"id": "old-id", "account_id": "another"})
     assert agent.connect(user, "spotify").json()["code"] == "account_mismatch"
+
+
+def test_a_refresh_token_that_is_kept_keeps_its_end(
+    user: User, agent: Agent, service: Service, fault: Fault
+) -> None:
+    first = {"access_token": "first", "refresh_token": "kept", "refresh_token_expires_in": 86400}
+    for body in ({**first, "expires_in": 3600}, {"access_token": "second", "expires_in": 3600}):
+        fault("discord", "token", "json", status=200, body=body)
+        fault("discord", "identity", "json", status=200, body={"id": "1", "username": "one"})
+        assert agent.connect(user, "discord").status_code == 200
+        found = grant_of(service, user)
+        assert found.refresh_expires_at is not None and found.ends_at == found.refresh_expires_at
+    assert tokens_of(service, user, provider_named("discord")) == ["second", "kept"]
+    assert found.refresh_expires_at < ago(days=-1), "it counts from the first answer"

@@ -12,7 +12,6 @@ import secrets
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -57,7 +56,9 @@ class Entry:
             return time.time()
 
     def drop(self) -> None:
-        self.path.unlink(missing_ok=True)
+        """Remove it. One that cannot be removed is dealt with again, and found to be stored."""
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
 
 
 class Slot:
@@ -96,10 +97,19 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._node: str | None = None
 
-    @cached_property
+    @property
     def node(self) -> str:
-        """The name of this node, made with the folder."""
+        """The name of this node, made with the folder. Without a folder it is another one each time."""
+        if self._node is None:
+            try:
+                self._node = self._name()
+            except OSError:
+                return secrets.token_hex(16)
+        return self._node
+
+    def _name(self) -> str:
         path = self._folder / "node"
         if not path.exists():
             self._make_folder()

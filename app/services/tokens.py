@@ -25,7 +25,7 @@ from .health import Word
 
 MIN_TTL = 60  # seconds that a token must live, unless the caller says otherwise
 LONGEST_WAIT = 12.0  # seconds, for another's renewal
-PAUSE = (0.05, 0.25)  # seconds between two looks, at random
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 0.5  # seconds between two looks, the longer the more was waited
 ENOUGH = 5.0  # seconds that a provider gets at least: a call that is cut short may lose its answer
 A_DAY = timedelta(days=1)
 
@@ -93,13 +93,19 @@ def renewed(first: Look, min_ttl: timedelta, wait: Deadline, *, whatever: bool =
         if grant.backs_off(now.at) or _belongs_to_another_node(now) or not wait.remaining():
             return _as_it_is(now)
         if grant.is_leased(now.at):
-            time.sleep(random.uniform(*PAUSE))  # noqa: S311 - it only spreads the crowd
+            _pause(LONGEST_WAIT - wait.remaining())
             spooled.recover_stranded(grant)
         elif wait.remaining() < ENOUGH:
             return _as_it_is(now)
         elif lease := leases.take(grant):
             refreshing.renew(lease, wait)
         now = look(user_id=grant.user_id, service=now.service)
+
+
+def _pause(waited: float) -> None:
+    """Sleep for a fifth of what was waited so far, more or less: a crowd must not look all at once."""
+    pause = min(max(SHORTEST_PAUSE, waited / 5), LONGEST_PAUSE)
+    time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - it only spreads the crowd
 
 
 def _is_due(now: Look, min_ttl: timedelta) -> bool:

@@ -19,7 +19,7 @@ from app.oauth.outbound import Deadline
 from app.providers import provider_named
 from app.services import leases, refreshing, spooled, tokens
 from app.services.keeping import Fresh
-from app.spool import Place, Spool
+from app.spool import Place
 from tests.support.browser import Agent
 from tests.support.providers import Fault, Sandbox, Switched
 from tests.support.rows import actions_of, ago, change_grant, expire_token, grant_of, tokens_of
@@ -452,14 +452,13 @@ class TestSpool:
     def test_a_spool_that_refuses_keeps_the_provider_from_being_called(
         self, expired: User, service: Service, start_service: StartService, sandbox: Sandbox, tmp_path: Path
     ) -> None:
-        folder = tmp_path / "spool"
-        second = start_service(**{**twin_of(service), "SPOOL_DIR": str(folder)})
-        Spool(folder).node  # noqa: B018 - it is made here, before nothing more can be
-        with second.app.app_context():
-            assert spool.node
-        (folder / "node").unlink()
-        folder.rmdir()
-        folder.write_text("a file where the folder was")
+        (tmp_path / "file").write_text("a folder cannot be made beneath it")
+        refused = {**twin_of(service), "SPOOL_DIR": str(tmp_path / "file" / "spool")}
+        second = start_service(**refused)
+        change_grant(service, expired, expires_at=ago(seconds=-30))
+        living = second.call("GET", PATH, headers=expired.headers)
+        assert living.status_code == 200 and "operator" in living.json()["warning"]
+        change_grant(service, expired, expires_at=ago(seconds=1), retry_at=None)
         calls = sandbox.calls()
         answer = second.call("GET", PATH, headers=expired.headers)
         assert (answer.status_code, answer.json()["code"]) == (503, "token_unavailable")

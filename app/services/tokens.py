@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -43,11 +43,15 @@ class LiveToken:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A grant as it was at a moment of the database's clock; detached from its session."""
+    """A grant as it was at a moment of the database's clock; detached from its session.
+
+    `overdue` tells that its token was to be renewed, and could not be.
+    """
 
     grant: Grant
     at: datetime
     service: ServiceDeclaration
+    overdue: bool = False
 
 
 def look(*, user_id: int, service: ServiceDeclaration) -> Look:
@@ -137,7 +141,7 @@ def _as_it_is(now: Look) -> Look:
     """Return a token that could not be renewed, if it may still be handed out. Raises TokenUnavailable."""
     grant = now.grant
     if not grant.is_over(now.at) and not _may_be_spent(grant):
-        return now
+        return replace(now, overdue=True)
     wait = ceil((_until(grant, now.at) - now.at).total_seconds())
     raise TokenUnavailable(reason=_why_not_renewed(now), retry_after=max(1, wait))
 
@@ -161,7 +165,7 @@ def _warning(now: Look) -> str | None:
     found = health.of(now.grant, now.service, now.at)
     if found.word in (Word.DEGRADED, Word.EXPIRING):
         return found.reason
-    return _why_not_renewed(now) if now.grant.attempted_at is not None else None
+    return _why_not_renewed(now) if now.overdue else None
 
 
 def _check_seal(grant: Grant) -> Tokens:

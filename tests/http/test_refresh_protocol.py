@@ -204,6 +204,17 @@ class TestCrowd:
         body = expired.call("GET", PATH).json()
         assert body["access_token"] == tokens_of(service, expired, DISCORD)[0] and body["warning"]
 
+    def test_nobody_waits_for_what_is_renewed_ahead(
+        self, user: User, agent: Agent, service: Service, sandbox: Sandbox
+    ) -> None:
+        """The worker is at it; the token has long to live, and there is nothing to warn of."""
+        agent.connect(user, "discord")
+        broken_off(service, user, attempted=True, node="another", seconds_ago=-15)
+        began = time.monotonic()
+        body = user.call("GET", PATH).json()
+        assert body["access_token"] == tokens_of(service, user, DISCORD)[0] and body["warning"] is None
+        assert time.monotonic() - began < 2
+
     def test_no_transaction_is_open_while_the_provider_is_asked(
         self, expired: User, service: Service, sandbox: Sandbox, fault: Fault
     ) -> None:

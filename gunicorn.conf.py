@@ -92,6 +92,6 @@ def replay(app):
         try:
             with app.app_context():
                 spooled.replay()
-        except Exception as error:
+        except Exception as error:  # whatever it is, the next round may succeed
             log.error("the spool could not be replayed: %s", type(error).__name__)
         time.sleep(REPLAY_EVERY)

@@ -94,7 +94,7 @@ def _repeat(app: Flask, chore: Chore, stop: Event) -> None:
     while not stop.is_set():
         try:
             _pass(app, chore, stop)
-        except Exception as error:
+        except Exception as error:  # whatever it is, the other chores and the next pass go on
             log.error("%s: %s", chore.name, type(error).__name__)
         stop.wait(chore.seconds)
 

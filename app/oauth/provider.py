@@ -94,6 +94,11 @@ class Provider:
         return self.services[0]
 
     @property
+    def has_refresh_tokens(self) -> bool:
+        """Tell whether a token is renewed by another one, and not by being exchanged while it lives."""
+        return self.long_lived_grant is None
+
+    @property
     def title(self) -> str:
         """What one flow connects, as a sentence names it."""
         return self.connects or self.service.display_name

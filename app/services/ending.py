@@ -101,7 +101,7 @@ def _doubt(row: Revocation) -> None:
     Most providers end all tokens of an account: whether the new ones are among them shows at a renewal.
     """
     anew = update(Grant).where(Grant.provider == row.provider, Grant.account_id == row.account_id)
-    if provider_named(row.provider).long_lived_grant is None:
+    if provider_named(row.provider).has_refresh_tokens:
         anew = anew.values(expires_at=clock())
     db.session.execute(anew.where(Grant.renewable).values(due_at=clock()))
 

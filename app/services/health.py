@@ -49,7 +49,7 @@ def of(grant: Grant, service: ServiceDeclaration, at: datetime) -> Health:
     title, path = service.display_name, start_path(service)
     again = f"Connect {title} again"
     if grant.ended_at is not None:
-        return Health(Word.RECONNECT_REQUIRED, f"{title} has ended this connection", again, path)
+        return Health(Word.RECONNECT_REQUIRED, f"The connection to {title} has ended", again, path)
     if grant.failure is not None:
         reason = _FAILURES[grant.failure].format(title=title)
         return Health(Word.DEGRADED, f"{reason}; it is tried again by itself")

@@ -86,7 +86,7 @@ def _ends_at(provider: Provider, grant: Grant) -> datetime | None:
 
 def _is_renewable(provider: Provider, grant: Grant, fresh: Fresh, *, consented: bool) -> bool:
     """A refresh token renews; so does a token that can be exchanged for a later one, while its end moves."""
-    if provider.long_lived_grant is None:
+    if provider.has_refresh_tokens:
         return fresh.refresh_token is not None
     if consented or fresh.expires_at is None or grant.expires_at is None:
         return True

@@ -108,7 +108,7 @@ def _attempt(lease: Lease, grant: Grant, at: datetime) -> _Attempt | None:
 
 
 def _can_renew(registration: Registration, grant: Grant, tokens: Tokens, at: datetime) -> bool:
-    if registration.provider.long_lived_grant is None:
+    if registration.provider.has_refresh_tokens:
         return tokens.refresh_token is not None
     return grant.renewable and not grant.is_over(at)
 
@@ -139,7 +139,7 @@ def _as_it_is(grant: Grant, tokens: Tokens, at: datetime) -> Fresh:
 def _call(attempt: _Attempt, deadline: Deadline) -> Callable[[], TokenAnswer]:
     client, tokens = Client(attempt.registration, deadline), attempt.before.tokens
     refresh_token = tokens.refresh_token
-    if client.provider.long_lived_grant is None and refresh_token is not None:
+    if client.provider.has_refresh_tokens and refresh_token is not None:
         return lambda: exchange.refresh(client, refresh_token)
     return lambda: exchange.lengthen(client, TokenAnswer(tokens.access_token))
 

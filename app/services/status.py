@@ -94,7 +94,7 @@ def _ask(now: Look, registration: Registration, deadline: Deadline, *, may_renew
     except ProviderFailure as failure:
         if failure.kind is not Failure.GRANT_DEAD:
             return failure.of_grant
-        if not now.grant.renewable or registration.provider.long_lived_grant is not None:
+        if not _has_refresh_token(now.grant):
             refreshing.end_refused(now.grant)
             return Kind.DEAD_GRANT
         if not may_renew:  # a new token is refused too: that says nothing of the grant
@@ -132,7 +132,6 @@ def _learn(now: Look, registration: Registration, identity: Identity) -> None:
 def _told(now: Look) -> Status:
     grant, provider = now.grant, provider_named(now.grant.provider)
     token_ends_at = grant.token_ends_at(provider.unused_token_days)
-    has_refresh_token = grant.renewable and provider.long_lived_grant is None
     return Status(
         service_name=now.service.name,
         account_id=grant.account_id,
@@ -141,7 +140,7 @@ def _told(now: Look) -> Status:
         scopes_missing=health.missing_of(grant),
         authorized_at=grant.authorized_at,
         token_expires_at=token_ends_at,
-        grant_expires_at=grant.ends_at or (None if has_refresh_token else token_ends_at),
+        grant_expires_at=grant.ends_at or (None if _has_refresh_token(grant) else token_ends_at),
         last_refresh_at=None if grant.token_at == grant.authorized_at else grant.token_at,
         renews_itself=grant.renewable and grant.ended_at is None,
         attempts=grant.attempts,
@@ -152,6 +151,10 @@ def _told(now: Look) -> Status:
         shared_with=_siblings(grant, now.service),
         health=health.of(grant, now.service, now.at),
     )
+
+
+def _has_refresh_token(grant: Grant) -> bool:
+    return grant.renewable and provider_named(grant.provider).has_refresh_tokens
 
 
 def _siblings(grant: Grant, service: ServiceDeclaration) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.extensions import db
-from app.models import Grant, Revocation, ServiceConnection
+from app.models import AuditEvent, Grant, Revocation, ServiceConnection
 from app.providers import PROVIDERS, provider_named
 from tests.http.test_unbound import is_connected
 from tests.support.browser import Agent
@@ -124,6 +124,9 @@ def test_gmail_and_drive_are_one_grant(user: User, agent: Agent, service: Servic
         answer["message"] == f"{'Gmail' if either == 'gmail' else 'Google Drive'} disconnected successfully"
     )
     assert not is_connected(user, "gmail") and not is_connected(user, "drive")
+    with service.app.app_context():
+        told = select(AuditEvent.detail).where(AuditEvent.action == "connection.disconnect")
+        assert db.session.scalars(told.where(AuditEvent.user_id == user.id)).one() == "ended: gmail, drive"
 
 
 def test_reset_ends_everything_and_counts_services(user: User, agent: Agent, sandbox: Sandbox) -> None:

@@ -600,7 +600,3 @@ class TestLease:
             assert refreshing.renew(lease, Deadline()) is None
         found = grant_of(service, expired)
         assert calls.of("discord") == 0 and (found.attempts, found.attempted_at) == (0, None)
-
-
-def test_the_provider_gets_half_of_the_lease() -> None:
-    assert refreshing.LONGEST * 2 == leases.SECONDS

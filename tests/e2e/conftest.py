@@ -58,7 +58,7 @@ def wait_until_ready(started: Running) -> None:
         try:
             if requests.get(f"{started.url}/readyz", timeout=2).ok:
                 return
-        except requests.ConnectionError:
-            pass
+        except (requests.ConnectionError, requests.Timeout):
+            pass  # nobody listens yet, or everything that starts on this machine is slower than that
         time.sleep(0.1)
     pytest.fail(started.log.read_text())

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from limits import parse_many
 from redis.connection import parse_url
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -50,6 +51,19 @@ class ProviderSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimits:
+    """How often one caller may ask, as `60/minute`; several of them as `10/minute;100/hour`."""
+
+    default: str = "200/minute"
+    login: str = "20/minute"
+    register: str = "5/hour"
+    start: str = "10/minute"
+    callback: str = "30/minute"
+    secrets: str = "60/minute"
+    service_key: str = "6000/minute"
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Every setting, typed; what each means is in docs/settings.md. Times are seconds, sizes bytes."""
 
@@ -69,6 +83,10 @@ class Config:
     accounts_enabled: bool
     jwt_access_ttl: int
     jwt_refresh_ttl: int
+    rate_limits: RateLimits | None
+    audit_sync: bool
+    audit_retention_days: int
+    security_contact: str
     spool_dir: Path
     lease_takeover_after: int
     max_body_bytes: int
@@ -108,6 +126,10 @@ def _read(read: _Reader) -> Config:
         accounts_enabled=read.flag("ACCOUNTS_ENABLED", default=True),
         jwt_access_ttl=read.number("JWT_ACCESS_TTL", 3600, least=1),
         jwt_refresh_ttl=read.number("JWT_REFRESH_TTL", 2592000, least=1),
+        rate_limits=read.rate_limits(production=production),
+        audit_sync=read.flag("AUDIT_SYNC", default=True),
+        audit_retention_days=read.number("AUDIT_RETENTION_DAYS", 365, least=1, most=36500),
+        security_contact=read.contact("SECURITY_CONTACT", public_url),
         spool_dir=read.folder("SPOOL_DIR", INSTANCE / "spool"),
         lease_takeover_after=read.number("LEASE_TAKEOVER_AFTER", 600, least=0),
         max_body_bytes=read.number("MAX_BODY_BYTES", 65536, least=1024),
@@ -293,6 +315,32 @@ class _Reader:
                     name, "list exact origins such as https://app.example.com, comma separated, lower case"
                 )
         return frozenset(self.listed(name))
+
+    def rate_limits(self, *, production: bool) -> RateLimits | None:
+        """The limits, or None where they are switched off."""
+        defaults = RateLimits() if production else RateLimits(register="100/hour")
+        limits = {word: self._rate_limit(word, getattr(defaults, word)) for word in RateLimits.__slots__}
+        return RateLimits(**limits) if self.flag("RATELIMIT_ENABLED", default=True) else None
+
+    def _rate_limit(self, word: str, default: str) -> str:
+        name = f"RATELIMIT_{word.upper()}"
+        text = self.environ.get(name, default)
+        try:
+            sound = all(limit.amount > 0 and limit.multiples > 0 for limit in parse_many(text))
+        except ValueError:
+            sound = False
+        if not sound:
+            self.wrong(name, "set it to a number and a time such as 60/minute or 5/hour")
+        return text
+
+    def contact(self, name: str, public_url: str) -> str:
+        """Where weaknesses are reported, as a URI (RFC 9116); by default the mailbox of RFC 2142."""
+        text = self.environ.get(name, f"mailto:security@{urlsplit(public_url).hostname}")
+        if not re.fullmatch(r"(mailto:[^@\s]+@[^@\s]+|https://[^\s]+|tel:\+[0-9-]+)", text, re.ASCII):
+            self.wrong(
+                name, "set it to a URI such as mailto:security@example.com or https://example.com/report"
+            )
+        return text
 
     def hosts(self, name: str, public_url: str) -> frozenset[str]:
         """The host names we answer to. The names of loopback stand for each other."""

@@ -59,6 +59,33 @@ class CrossSiteStart(LatchkeyError):
     code, sentence = "cross_site_start", "A token in the URL is not accepted from another site"
 
 
+class OnBehalfOfMissing(LatchkeyError):
+    code = "on_behalf_of_missing"
+    sentence = "A service key needs X-On-Behalf-Of, the name of the user that it acts for"
+
+
+class OnBehalfOfRefused(LatchkeyError):
+    code, sentence = "on_behalf_of_refused", "X-On-Behalf-Of is for service keys alone"
+
+
+class InsufficientScope(LatchkeyError):
+    """The word of RFC 6750, section 3.1."""
+
+    code, sentence = "insufficient_scope", "This needs a service key with the scope {scope}"
+
+
+class ServiceKeyNotFound(LatchkeyError):
+    """An operator's word."""
+
+    code, sentence = "service_key_not_found", "No service key has this name"
+
+
+class ServiceKeyTaken(LatchkeyError):
+    """An operator's word."""
+
+    code, sentence = "service_key_taken", "A service key of this name was made before"
+
+
 # Accounts
 
 
@@ -218,6 +245,12 @@ class TokenUnavailable(LatchkeyError):
     """The stored token has expired and cannot be renewed at this moment. Nothing is lost."""
 
     code, sentence = "token_unavailable", "The token has expired and cannot be renewed now: {reason}"
+
+
+class ProviderBusy(LatchkeyError):
+    """Enough callers wait for this provider already; the others are not kept waiting behind them."""
+
+    code, sentence = "provider_busy", "{service} answers slowly, and enough wait for it; try again shortly"
 
 
 class ReturnToNotAllowed(LatchkeyError):

@@ -10,7 +10,7 @@ from app import create_app
 from app.connection_types import CONNECTION_TYPES, ConnectionType
 from app.oauth.provider import Provider
 from app.providers import PROVIDERS, SERVICES
-from config import Config
+from config import Config, RateLimits
 from tests.support.databases import ROOT
 from tests.support.settings import base_settings
 
@@ -48,6 +48,7 @@ def test_every_setting_is_documented() -> None:
     read -= {"OAUTHLIB_INSECURE_TRANSPORT"}
     read -= {"SECRET"}  # the half of a pair that a message names
     read |= {f"P_{suffix}" for suffix in re.findall(r'\{name\}_([A-Z_]+)"', source)}
+    read |= {f"RATELIMIT_{word.upper()}" for word in RateLimits.__slots__}
     told = set(re.findall(r"`((?:P_)?[A-Z][A-Z_]{4,})`", SETTINGS)) - {
         provider.name.upper() for provider in PROVIDERS
     }

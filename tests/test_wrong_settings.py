@@ -17,6 +17,7 @@ NUMBERS = (
     "MAX_BODY_BYTES",
     "MAX_CONNECTIONS_PER_USER",
     "LEASE_TAKEOVER_AFTER",
+    "AUDIT_RETENTION_DAYS",
 )
 WRONG: dict[str, tuple[str, ...]] = {
     "APP_ENV": (CANARY, "Production", "dev"),
@@ -63,10 +64,19 @@ WRONG: dict[str, tuple[str, ...]] = {
         "https://*.b.c",
     ),
     "RETURN_TO_ORIGINS": ("*", "javascript://x", "https://u@example.com", "https://example.com/path", "//x"),
+    **{
+        f"RATELIMIT_{word.upper()}": ("0/minute", "many", "60", "60/fortnight", "-1/minute", CANARY)
+        for word in config.RateLimits.__slots__
+    },
+    "RATELIMIT_ENABLED": ("maybe", CANARY),
+    "AUDIT_SYNC": ("maybe", CANARY),
+    "SECURITY_CONTACT": (CANARY, "http://example.com", "mailto:nobody", "mailto:a@b c"),
     "STRICT_CONNECT": ("maybe", "2", CANARY),
     "ACCOUNTS_ENABLED": ("maybe", "truee"),
     **dict.fromkeys(NUMBERS, ("-1", "1.5", "1e3", "many", "0x10", "١", "9999999999", CANARY)),
-    **dict.fromkeys(("JWT_ACCESS_TTL", "MAX_BODY_BYTES", "MAX_CONNECTIONS_PER_USER"), ("0",)),
+    **dict.fromkeys(
+        ("JWT_ACCESS_TTL", "MAX_BODY_BYTES", "MAX_CONNECTIONS_PER_USER", "AUDIT_RETENTION_DAYS"), ("0",)
+    ),
 }
 URLS = (
     CANARY,

@@ -5,8 +5,9 @@ from .clock import Reading, clock
 from .connection import MASK, Connection
 from .flow import Flow, Revocation
 from .grant import Grant, Service, ServiceConnection, Tokens
-from .record import AuditEvent, BrowserSession, KeyCheck
-from .user import Login, LoginFailure, User
+from .record import AuditEvent, BrowserSession, KeyCheck, SchemaFloor
+from .service_key import ServiceKey, ServiceKeyUser
+from .user import Departure, Login, LoginFailure, User
 
 __all__ = [
     "MASK",
@@ -14,6 +15,7 @@ __all__ = [
     "Base",
     "BrowserSession",
     "Connection",
+    "Departure",
     "Flow",
     "Grant",
     "KeyCheck",
@@ -21,8 +23,11 @@ __all__ = [
     "LoginFailure",
     "Reading",
     "Revocation",
+    "SchemaFloor",
     "Service",
     "ServiceConnection",
+    "ServiceKey",
+    "ServiceKeyUser",
     "Tokens",
     "User",
     "clock",

@@ -37,6 +37,17 @@ class AuditEvent(Base):
     request_id: Mapped[str] = mapped_column(String(64))
 
 
+class SchemaFloor(Base):
+    """The oldest release whose code still works on this schema, by its newest migration. One row.
+
+    A migration that breaks the releases before it puts its own revision here, and is refused by them.
+    """
+
+    __tablename__ = "schema_floor"
+
+    revision: Mapped[str] = mapped_column(String(32), primary_key=True)
+
+
 class KeyCheck(Base):
     """A known text sealed with each key in use: a wrong key with a known id is noticed at the start."""
 

@@ -24,6 +24,22 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=now)
     disabled_at: Mapped[datetime | None]
+    # What a host application that issues the tokens calls this user; null: the account is our own.
+    external_id: Mapped[int | None] = mapped_column(Id, unique=True, index=True)
+
+    @property
+    def shown_id(self) -> int:
+        """The `user_id` that callers see and send."""
+        return self.id if self.external_id is None else self.external_id
+
+
+class Departure(Base):
+    """A user of a host application who was removed here: tokens from before do not bring them back."""
+
+    __tablename__ = "departures"
+
+    external_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Login(Base):

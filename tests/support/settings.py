@@ -20,4 +20,5 @@ def base_settings() -> dict[str, str]:
         "JWT_SECRET_KEY": JWT_SECRET_KEY,
         "ENCRYPTION_KEYS": f"k1:{ENCRYPTION_KEY}",
         "SPOOL_DIR": SPOOL_DIR.name,
+        "RATELIMIT_ENABLED": "false",  # a test of the limits switches them on
     }

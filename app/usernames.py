@@ -18,6 +18,11 @@ def key_of(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
+def key_if_possible(name: str) -> str:
+    """Return the same of what may be anything; "", which is nobody's, where it can be no username."""
+    return "" if problem_with(name) else key_of(name)
+
+
 def problem_with(username: str) -> str | None:
     """Return the sentence for what is wrong with this username, or None."""
     if username in (".", "..") or set(username) & set("/\\"):

@@ -1,28 +1,45 @@
-"""Runs migrations: one at a time on a database, in one transaction, never waiting long for a lock."""
+"""Runs migrations: one at a time on a database, in one transaction, never waiting long for a lock.
+
+Where the application has a role of its own, it is given what it needs on each table, and no more.
+"""
 
 from alembic import context
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import Connection, make_url
 
 from app.extensions import db, settings
-from app.models import engines
+from app.models import AuditEvent, SchemaFloor, engines
 
 LOCK = 7466116  # an advisory lock of our own, so that several nodes may start at once
+VERSIONS = "alembic_version"
+LEAST = {AuditEvent.__tablename__: "SELECT, INSERT", SchemaFloor.__tablename__: "SELECT", VERSIONS: "SELECT"}
+OTHERWISE = "SELECT, INSERT, UPDATE, DELETE"
+SEQUENCES = text(
+    "SELECT objid::regclass::text FROM pg_depend WHERE classid = 'pg_class'::regclass AND deptype = 'a'"
+    " AND refobjid = CAST(:table AS regclass) AND objid IN (SELECT oid FROM pg_class WHERE relkind = 'S')"
+)
 
 
 def run() -> None:
-    url = settings.migration_database_url
-    engine = db.engine
-    if make_url(url) != engine.url:
-        engine = create_engine(url, **engines.options(url))
-        engines.listen(engine)
+    engine = engine_of_migrations()
     with engine.connect() as connection:
         context.configure(connection=connection, target_metadata=db.metadata, render_as_batch=True)
         with context.begin_transaction():
             if connection.dialect.name == "postgresql":
                 wait_for_our_turn(connection)
             context.run_migrations()
+            if connection.dialect.name == "postgresql":
+                grant(connection, role=make_url(settings.database_url).username)
         connection.commit()
+
+
+def engine_of_migrations() -> Engine:
+    url = settings.migration_database_url
+    if make_url(url) == db.engine.url:
+        return db.engine
+    engine = create_engine(url, **engines.options(url))
+    engines.listen(engine)
+    return engine
 
 
 def wait_for_our_turn(connection: Connection) -> None:
@@ -30,6 +47,23 @@ def wait_for_our_turn(connection: Connection) -> None:
     connection.execute(text("SET LOCAL statement_timeout = '10min'"))
     connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
     connection.execute(text("SET LOCAL lock_timeout = '10s'"))
+
+
+def grant(connection: Connection, *, role: str | None) -> None:
+    """Let the application's role use the tables: it may add to the audit, and change nothing of it."""
+    if role is None or role == connection.scalar(text("SELECT current_user")):
+        return
+    quoted = connection.dialect.identifier_preparer.quote_identifier
+    schema = quoted(connection.scalar(text("SELECT current_schema()")) or "public")
+    connection.execute(text(f"GRANT USAGE ON SCHEMA {schema} TO {quoted(role)}"))
+    for name in (*db.metadata.tables, VERSIONS):
+        table = f"{schema}.{quoted(name)}"
+        if connection.scalar(text("SELECT to_regclass(:table)"), {"table": table}) is None:
+            continue  # a downgrade has come to an older revision
+        connection.execute(text(f"REVOKE ALL ON {table} FROM {quoted(role)}"))
+        connection.execute(text(f"GRANT {LEAST.get(name, OTHERWISE)} ON {table} TO {quoted(role)}"))
+        for sequence in connection.scalars(SEQUENCES, {"table": table}):
+            connection.execute(text(f"GRANT USAGE ON SEQUENCE {sequence} TO {quoted(role)}"))
 
 
 run()

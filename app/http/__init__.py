@@ -11,6 +11,7 @@ from config import Config
 from . import (
     access_urls,
     accounts,
+    audit,
     callback,
     connect,
     connections,
@@ -19,6 +20,7 @@ from . import (
     headers,
     health,
     legacy_tokens,
+    limits,
     pages,
     services,
     sessions,
@@ -26,7 +28,7 @@ from . import (
 from .oauth import blueprint_for
 from .wire import RowId
 
-CONCERNS = (access_urls, callback, connect, connections, health, legacy_tokens, pages, services)
+CONCERNS = (access_urls, audit, callback, connect, connections, health, legacy_tokens, pages, services)
 
 
 def register(app: Flask, config: Config) -> None:
@@ -37,6 +39,7 @@ def register(app: Flask, config: Config) -> None:
     sessions.bind(app, config)
     for part in (gate, headers, errors):
         part.register(app)
+    limits.register(app, config)
     for concern in (*CONCERNS, accounts) if config.accounts_enabled else CONCERNS:
         app.register_blueprint(concern.blueprint)
     for provider in PROVIDERS:

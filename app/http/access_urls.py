@@ -12,6 +12,7 @@ from app.schemas.legacy_tokens import AccessUrlSchema
 from app.services import flows
 from app.services.bearer import Caller
 from app.services.pending import Wish
+from app.services.service_keys import Scope
 
 from .caller import authenticated
 from .wire import reads
@@ -20,7 +21,7 @@ blueprint = Blueprint("access_urls", __name__, url_prefix="/api/user/connection/
 
 
 @blueprint.post("/token/urls")
-@authenticated
+@authenticated(Scope.WRITE, limit="start")
 @reads(AccessUrlSchema)
 def by_token_type(caller: Caller, body: dict[str, Any]) -> Response:
     return _access_url(caller, body["token_type"])
@@ -28,7 +29,7 @@ def by_token_type(caller: Caller, body: dict[str, Any]) -> Response:
 
 @blueprint.get("/<service>")
 @blueprint.get("/token/<service>")
-@authenticated
+@authenticated(Scope.WRITE, limit="start")
 def by_service(caller: Caller, service: str) -> Response:
     return _access_url(caller, service)
 

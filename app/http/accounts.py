@@ -18,14 +18,17 @@ from app.schemas.accounts import (
 from app.schemas.wire import MessageSchema
 from app.services import accounts, bearer
 from app.services.bearer import Caller
+from app.services.service_keys import Scope
 
-from .caller import authenticated, renewing
+from .caller import authenticated, renewing, signed_in
+from .limits import limited
 from .wire import reads, writes
 
 blueprint = Blueprint("accounts", __name__, url_prefix="/api/auth")
 
 
 @blueprint.post("/register")
+@limited("register")
 @reads(RegisterSchema)
 @writes(SignedInSchema, 201)
 def register(body: dict[str, str]) -> Any:
@@ -33,6 +36,7 @@ def register(body: dict[str, str]) -> Any:
 
 
 @blueprint.post("/login")
+@limited("login")
 @reads(LoginSchema)
 @writes(SignedInSchema)
 def login(body: dict[str, str]) -> Any:
@@ -40,6 +44,7 @@ def login(body: dict[str, str]) -> Any:
 
 
 @blueprint.post("/refresh")
+@limited("login")
 @renewing
 @writes(TokenPairSchema)
 def refresh(tokens: bearer.TokenPair) -> Any:
@@ -47,7 +52,7 @@ def refresh(tokens: bearer.TokenPair) -> Any:
 
 
 @blueprint.post("/logout")
-@authenticated
+@signed_in
 @writes(MessageSchema)
 def logout(caller: Caller) -> Any:
     bearer.end_login(caller.login_id)
@@ -55,14 +60,14 @@ def logout(caller: Caller) -> Any:
 
 
 @blueprint.get("/me")
-@authenticated
+@authenticated(Scope.READ_METADATA)
 @writes(UserSchema)
 def me(caller: Caller) -> Any:
     return accounts.profile(caller.user_id)
 
 
 @blueprint.put("/password")
-@authenticated
+@signed_in
 @reads(PasswordChangeSchema)
 @writes(MessageSchema)
 def change_password(caller: Caller, body: dict[str, str]) -> Any:
@@ -71,7 +76,7 @@ def change_password(caller: Caller, body: dict[str, str]) -> Any:
 
 
 @blueprint.delete("/me")
-@authenticated
+@signed_in
 @reads(PasswordSchema)
 @writes(MessageSchema)
 def leave(caller: Caller, body: dict[str, str]) -> Any:

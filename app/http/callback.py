@@ -12,6 +12,7 @@ from app.services import flows, grants, receiving
 from app.services.pending import Pending
 
 from . import browser, connect, returning
+from .limits import limited
 from .wire import View
 
 
@@ -20,6 +21,7 @@ def view_for(provider: Provider | None) -> View:
     by_state = provider is not None and provider.binding is Binding.COOKIE
     judge = _judge_by_state if by_state else _judge_by_session
 
+    @limited("callback")
     def callback() -> Response:
         parameters = CallbackParameters.of(request.args.items(multi=True))
         pending = flows.claim(provider, parameters, browser.names(provider))

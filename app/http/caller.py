@@ -16,17 +16,23 @@ from app.errors import (
     AuthenticationRequired,
     CrossSiteStart,
     Forbidden,
+    InsufficientScope,
+    InvalidRequest,
     LatchkeyError,
+    OnBehalfOfMissing,
+    OnBehalfOfRefused,
     StartTokenInvalid,
     TokenInvalid,
     TokenMissing,
     TokenPayloadInvalid,
 )
 from app.extensions import settings
-from app.services import bearer
+from app.services import audit, bearer, service_keys
 from app.services.bearer import Caller
+from app.services.service_keys import Acting, Scope
 from app.usernames import key_of
 
+from . import limits
 from .wire import View
 
 Result = TypeVar("Result")
@@ -48,27 +54,47 @@ _API = _Sentences(TokenMissing, TokenInvalid, TokenInvalid)
 _START = _Sentences(AuthenticationRequired, TokenPayloadInvalid, StartTokenInvalid)
 
 
-def authenticated(view: View) -> View:
-    """Call the view with `caller`, told by the Authorization header."""
+def signed_in(view: View) -> View:
+    """Call the view with `caller`, told by the Authorization header: a person, never a service key."""
 
     @wraps(view)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        return view(*args, caller=_identify(header_token(), _API), **kwargs)
+        return view(*args, caller=_identify(header_token(), _API, None, "default"), **kwargs)
 
-    return wrapped
+    return limits.counted_by_view(wrapped)
 
 
-def owner(view: View) -> View:
+def authenticated(scope: Scope, *, limit: str | None = None) -> Callable[[View], View]:
+    """Call the view with `caller`: a person, or a service key that has this scope and names its user.
+
+    `limit` is the word under which the request is counted, if another than the scope's.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            return view(*args, caller=_identify(header_token(), _API, scope, limit), **kwargs)
+
+        return limits.counted_by_view(wrapped)
+
+    return decorate
+
+
+def owner(scope: Scope) -> Callable[[View], View]:
     """The same, and the `username` of the path must be the caller's own."""
 
-    @wraps(view)
-    def wrapped(*args: Any, username: str, **kwargs: Any) -> Any:
-        caller = _identify(header_token(), _API)
-        if key_of(username) != caller.username_key:
-            raise Forbidden
-        return view(*args, caller=caller, **kwargs)
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def wrapped(*args: Any, username: str, **kwargs: Any) -> Any:
+            caller = _identify(header_token(), _API, scope)
+            if key_of(username) != caller.username_key:
+                audit.deny("asked for by another user", username=username)
+                raise Forbidden
+            return view(*args, caller=caller, **kwargs)
 
-    return wrapped
+        return limits.counted_by_view(wrapped)
+
+    return decorate
 
 
 def starting(view: View) -> View:
@@ -76,9 +102,9 @@ def starting(view: View) -> View:
 
     @wraps(view)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        return view(*args, caller=_identify(_start_token(), _START), **kwargs)
+        return view(*args, caller=_identify(_start_token(), _START, Scope.WRITE, "start"), **kwargs)
 
-    return wrapped
+    return limits.counted_by_view(wrapped)
 
 
 def renewing(view: View) -> View:
@@ -103,7 +129,11 @@ def _start_token() -> str | None:
     in_header, in_query = header_token(), request.args.getlist("token")
     if settings.strict_connect or not any(in_query):
         return in_header
-    if len(in_query) > 1 or (in_header is not None and in_header != in_query[0]):
+    if (
+        len(in_query) > 1
+        or service_keys.is_one(in_query[0])
+        or (in_header is not None and in_header != in_query[0])
+    ):
         raise StartTokenInvalid
     if in_header is None:
         _refuse_other_sites()
@@ -119,18 +149,55 @@ def _refuse_other_sites() -> None:
         raise CrossSiteStart
 
 
-def _identify(token: str | None, sentences: _Sentences) -> Caller:
+def _identify(
+    token: str | None, sentences: _Sentences, scope: Scope | None, limit: str | None = None
+) -> Caller:
+    """Return who asks, once they are counted. `scope` is what a service key needs; None: none will do."""
+    on_behalf_of = _on_behalf_of()
+    if token is not None and service_keys.is_one(token):
+        acting = _checked(token, sentences, lambda key: service_keys.authenticate(key, on_behalf_of))
+        return _acting_for(acting, on_behalf_of, scope)
     caller = _checked(token, sentences, bearer.authenticate)
     bind_contextvars(actor=f"user:{caller.user_id}")
+    if on_behalf_of is not None:
+        raise OnBehalfOfRefused
+    secrets = scope is Scope.READ_SECRETS
+    limits.count(limit or ("secrets" if secrets else "default"), f"user:{caller.user_id}")
     return caller
 
 
-def _checked(token: str | None, sentences: _Sentences, judge: Callable[[str], Result]) -> Result:
-    if token is None:
-        raise sentences.missing
+def _acting_for(acting: Acting, username: str | None, scope: Scope | None) -> Caller:
+    bind_contextvars(actor=f"service_key:{acting.key_name}")
+    limits.count("service_key", f"key:{acting.key_id}")
+    if username is None:
+        raise OnBehalfOfMissing
+    if acting.caller is None or scope is None:
+        audit.deny("not for this service key", username=username)
+        raise Forbidden
+    if scope not in acting.scopes:
+        audit.deny(f"the service key has not the scope {scope}", username=username)
+        raise InsufficientScope(scope=scope)
+    return acting.caller
+
+
+def _on_behalf_of() -> str | None:
+    """Return the name that a service key acts for, sent as UTF-8."""
+    header = request.headers.get("X-On-Behalf-Of", "").strip()
     try:
-        return judge(token)
+        return header.encode("latin-1").decode("utf-8") or None
+    except UnicodeError:
+        raise InvalidRequest from None
+
+
+def _checked(token: str | None, sentences: _Sentences, judge: Callable[[str], Result]) -> Result:
+    """Return what `judge` finds. Whoever has no good token is counted by address."""
+    word = sentences.missing
+    try:
+        if token is not None:
+            return judge(token)
     except TokenPayloadInvalid:
-        raise sentences.payload from None
+        word = sentences.payload
     except TokenInvalid:
-        raise sentences.invalid from None
+        word = sentences.invalid
+    limits.count("default", limits.address())
+    raise word

@@ -17,6 +17,7 @@ from app.schemas.connections import (
 from app.schemas.wire import MessageSchema
 from app.services import connections
 from app.services.bearer import Caller
+from app.services.service_keys import Scope
 
 from .caller import owner
 from .wire import reads, writes
@@ -25,7 +26,7 @@ blueprint = Blueprint("connections", __name__, url_prefix="/api/users/<username>
 
 
 @blueprint.post("/add/connection")
-@owner
+@owner(Scope.WRITE)
 @reads(AddConnectionSchema)
 @writes(ConnectionSchema, 201)
 def add(caller: Caller, body: dict[str, Any]) -> Any:
@@ -33,21 +34,21 @@ def add(caller: Caller, body: dict[str, Any]) -> Any:
 
 
 @blueprint.get("/get/connection/<row_id:id>")
-@owner
+@owner(Scope.READ_SECRETS)
 @writes(ReadConnectionSchema)
 def read(caller: Caller, id: int | None) -> Any:
     return connections.read(user_id=caller.user_id, id=id)
 
 
 @blueprint.get("/get/connections")
-@owner
+@owner(Scope.READ_METADATA)
 @writes(ConnectionListSchema)
 def every(caller: Caller) -> Any:
     return {"connections": connections.every(user_id=caller.user_id)}
 
 
 @blueprint.put("/update/connection/name/<row_id:id>")
-@owner
+@owner(Scope.WRITE)
 @reads(RenameConnectionSchema)
 @writes(MessageSchema)
 def rename(caller: Caller, id: int | None, body: dict[str, Any]) -> Any:
@@ -56,7 +57,7 @@ def rename(caller: Caller, id: int | None, body: dict[str, Any]) -> Any:
 
 
 @blueprint.put("/update/connection/data/<row_id:id>")
-@owner
+@owner(Scope.WRITE)
 @reads(ReplaceDataSchema)
 @writes(MessageSchema)
 def replace(caller: Caller, id: int | None, body: dict[str, Any]) -> Any:
@@ -65,14 +66,14 @@ def replace(caller: Caller, id: int | None, body: dict[str, Any]) -> Any:
 
 
 @blueprint.get("/check/connection/<row_id:id>")
-@owner
+@owner(Scope.READ_METADATA)
 @writes(MessageSchema)
 def check(caller: Caller, id: int | None) -> Any:
     return {"message": "true" if connections.exists(user_id=caller.user_id, id=id) else "false"}
 
 
 @blueprint.delete("/connection/delete/<row_id:id>")
-@owner
+@owner(Scope.WRITE)
 @writes(MessageSchema)
 def delete(caller: Caller, id: int | None) -> Any:
     connections.delete(user_id=caller.user_id, id=id)

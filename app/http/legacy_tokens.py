@@ -18,6 +18,7 @@ from app.schemas.legacy_tokens import (
 from app.schemas.wire import MessageSchema
 from app.services import legacy_tokens
 from app.services.bearer import Caller
+from app.services.service_keys import Scope
 
 from .caller import authenticated, owner
 from .wire import reads, writes
@@ -26,7 +27,7 @@ blueprint = Blueprint("legacy_tokens", __name__, url_prefix="/api/users")
 
 
 @blueprint.post("/<username>/connections/addtoken")
-@owner
+@owner(Scope.WRITE)
 @reads(AddTokenSchema)
 @writes(MessageSchema, 201)
 def add(caller: Caller, body: dict[str, Any]) -> Any:
@@ -35,7 +36,7 @@ def add(caller: Caller, body: dict[str, Any]) -> Any:
 
 
 @blueprint.post("/<username>/connection/gettoken")
-@owner
+@owner(Scope.READ_SECRETS)
 @reads(GetTokenSchema)
 @writes(TokenSchema)
 def get(caller: Caller, body: dict[str, Any]) -> Any:
@@ -43,14 +44,14 @@ def get(caller: Caller, body: dict[str, Any]) -> Any:
 
 
 @blueprint.get("/<username>/connection/gettokens")
-@owner
+@owner(Scope.READ_SECRETS)
 @writes(ListedTokenSchema, many=True)
 def every(caller: Caller) -> Any:
     return legacy_tokens.every(user_id=caller.user_id)
 
 
 @blueprint.put("/connection/update/token/name")
-@authenticated
+@authenticated(Scope.WRITE)
 @reads(RenameTokenSchema)
 @writes(MessageSchema)
 def rename(caller: Caller, body: dict[str, Any]) -> Any:
@@ -59,7 +60,7 @@ def rename(caller: Caller, body: dict[str, Any]) -> Any:
 
 
 @blueprint.put("/<username>/connection/update/token/name")
-@owner
+@owner(Scope.WRITE)
 @reads(RenameTokenSchema)
 @writes(MessageSchema)
 def rename_own(caller: Caller, body: dict[str, Any]) -> Any:
@@ -68,7 +69,7 @@ def rename_own(caller: Caller, body: dict[str, Any]) -> Any:
 
 
 @blueprint.post("/<username>/connection/check/token")
-@owner
+@owner(Scope.READ_METADATA)
 @reads(TokenIdSchema)
 @writes(MessageSchema)
 def check(caller: Caller, body: dict[str, Any]) -> Any:
@@ -77,7 +78,7 @@ def check(caller: Caller, body: dict[str, Any]) -> Any:
 
 
 @blueprint.put("/<username>/connection/update/token/token")
-@owner
+@owner(Scope.WRITE)
 @reads(ReplaceOrDeleteTokenSchema)
 @writes(MessageSchema)
 def replace_or_delete(caller: Caller, body: dict[str, Any]) -> Any:
@@ -88,7 +89,7 @@ def replace_or_delete(caller: Caller, body: dict[str, Any]) -> Any:
 
 
 @blueprint.route("/<username>/connection/delete/token", methods=["DELETE", "POST"])
-@owner
+@owner(Scope.WRITE)
 @reads(TokenIdSchema)
 @writes(MessageSchema)
 def delete(caller: Caller, body: dict[str, Any]) -> Any:

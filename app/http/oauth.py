@@ -20,6 +20,7 @@ from app.schemas.services import (
 from app.services import flows, services, status, tickets, tokens
 from app.services.bearer import Caller
 from app.services.pending import Wish
+from app.services.service_keys import Scope
 
 from . import browser, callback, connect
 from .caller import authenticated, starting
@@ -58,7 +59,7 @@ def _start(service: ServiceDeclaration) -> View:
 
 
 def _authorize(service: ServiceDeclaration) -> View:
-    @authenticated
+    @authenticated(Scope.WRITE, limit="start")
     @reads(AuthorizeSchema, optional=True)
     @writes(AuthorizedSchema)
     def authorize(caller: Caller, body: dict[str, Any]) -> Any:
@@ -74,7 +75,7 @@ def _authorize(service: ServiceDeclaration) -> View:
 
 
 def _token(service: ServiceDeclaration) -> View:
-    @authenticated
+    @authenticated(Scope.READ_SECRETS)
     @reads_query(TokenQuerySchema)
     @writes(LiveTokenSchema)
     def token(caller: Caller, query: dict[str, Any]) -> Any:
@@ -84,7 +85,7 @@ def _token(service: ServiceDeclaration) -> View:
 
 
 def _status(service: ServiceDeclaration) -> View:
-    @authenticated
+    @authenticated(Scope.READ_METADATA)
     @writes(StatusSchema)
     def show(caller: Caller) -> Any:
         return status.status(user_id=caller.user_id, service=service)
@@ -93,7 +94,7 @@ def _status(service: ServiceDeclaration) -> View:
 
 
 def _test(service: ServiceDeclaration) -> View:
-    @authenticated
+    @authenticated(Scope.READ_METADATA)
     @writes(TestedSchema)
     def test(caller: Caller) -> Any:
         return status.test(user_id=caller.user_id, service=service)
@@ -102,7 +103,7 @@ def _test(service: ServiceDeclaration) -> View:
 
 
 def _disconnect(service: ServiceDeclaration) -> View:
-    @authenticated
+    @authenticated(Scope.WRITE)
     @writes(DisconnectedSchema)
     def disconnect(caller: Caller) -> Any:
         outcome = services.disconnect(user_id=caller.user_id, service=service)

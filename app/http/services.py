@@ -9,6 +9,7 @@ from flask import Blueprint
 from app.schemas.services import OfferListSchema, ResetSchema, RevocationListSchema
 from app.services import revocations, services
 from app.services.bearer import Caller
+from app.services.service_keys import Scope
 
 from .caller import authenticated
 from .wire import writes
@@ -17,21 +18,21 @@ blueprint = Blueprint("services", __name__, url_prefix="/api/connections")
 
 
 @blueprint.get("")
-@authenticated
+@authenticated(Scope.READ_METADATA)
 @writes(OfferListSchema)
 def every(caller: Caller) -> Any:
     return {"connections": services.every(user_id=caller.user_id)}
 
 
 @blueprint.get("/revocations")
-@authenticated
+@authenticated(Scope.READ_METADATA)
 @writes(RevocationListSchema)
 def revocations_of(caller: Caller) -> Any:
     return {"revocations": revocations.waiting_of(caller.user_id)}
 
 
 @blueprint.delete("/reset")
-@authenticated
+@authenticated(Scope.WRITE)
 @writes(ResetSchema)
 def reset(caller: Caller) -> Any:
     count = services.reset(user_id=caller.user_id)

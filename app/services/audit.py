@@ -1,13 +1,28 @@
-"""The audit's writer. An event is committed together with what it tells of, before a secret leaves."""
+"""The audit. An event is committed together with what it tells of, before a secret leaves; then only read."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
 from structlog.contextvars import get_contextvars
 
-from app.extensions import db
-from app.models import AuditEvent
+from app.errors import UserNotFound
+from app.extensions import db, reading
+from app.models import AuditEvent, User
+from app.usernames import key_if_possible
 
 OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Events, the latest first. `next` is what `before` must be for the page after this; None: the last."""
+
+    events: Sequence[AuditEvent]
+    next: int | None
 
 
 def record(action: str, *, user_id: int | None, target: str = "", detail: str = "") -> None:
@@ -16,17 +31,58 @@ def record(action: str, *, user_id: int | None, target: str = "", detail: str = 
     Who acts, from which address and in which request is taken from the context that the door has bound
     (structlog.contextvars, shared with the log): `actor`, `address`, `request_id`.
     """
+    db.session.add(_event(action, user_id=user_id, target=target, detail=detail))
+
+
+def deny(why: str, *, username: str) -> None:
+    """Write down that a caller was refused what is this user's; with the same statement if there is none."""
+    event = _event("denied", target=username, detail=why)
+    event.user_id = select(User.id).where(User.username_key == key_if_possible(username)).scalar_subquery()
+    db.session.add(event)
+    db.session.commit()
+
+
+def page(
+    *,
+    limit: int,
+    before: int | None = None,
+    user_id: int | None = None,
+    username: str | None = None,
+    action: str | None = None,
+    since: datetime | None = None,
+) -> Page:
+    """Return events, the latest first: of one user or of all, of one kind, since a moment.
+
+    Raises UserNotFound where a name is given that nobody has.
+    """
+    reading()
+    if username is not None:
+        user_id = db.session.scalar(select(User.id).where(User.username_key == key_if_possible(username)))
+        if user_id is None:
+            raise UserNotFound
+    found = select(AuditEvent).order_by(AuditEvent.id.desc()).limit(limit + 1)
+    if user_id is not None:
+        found = found.where(AuditEvent.user_id == user_id)
+    if before is not None:
+        found = found.where(AuditEvent.id < before)
+    if action is not None:
+        found = found.where(AuditEvent.action == action)
+    if since is not None:
+        found = found.where(AuditEvent.at >= since)
+    events = db.session.scalars(found).all()
+    return Page(events[:limit], events[limit - 1].id if len(events) > limit else None)
+
+
+def _event(action: str, *, target: str, detail: str, user_id: int | None = None) -> AuditEvent:
     context = get_contextvars()
-    db.session.add(
-        AuditEvent(
-            user_id=user_id,
-            actor=_plain(str(context.get("actor", OPERATOR)))[:80],
-            action=action,
-            target=_plain(target)[:320],
-            detail=_plain(detail),
-            address=str(context.get("address", ""))[:64],
-            request_id=str(context.get("request_id", ""))[:64],
-        )
+    return AuditEvent(
+        user_id=user_id,
+        actor=_plain(str(context.get("actor", OPERATOR)))[:80],
+        action=action,
+        target=_plain(target)[:320],
+        detail=_plain(detail),
+        address=str(context.get("address", ""))[:64],
+        request_id=str(context.get("request_id", ""))[:64],
     )
 
 

@@ -12,6 +12,7 @@ GUARDS = {
     "GET /static/<path:filename>": "open",
     "GET /healthz": "open",
     "GET /readyz": "open",
+    "GET /api/audit": "bearer",
     "POST /api/auth/register": "open",
     "POST /api/auth/login": "open",
     "POST /api/auth/refresh": "refresh",
@@ -51,4 +52,30 @@ GUARDS = {
     **{f"POST /api/connections/{name}/{verb}": "bearer" for name in NAMES for verb in ("authorize", "test")},
     **{f"GET /api/connections/{name}/{what}": "bearer" for name in NAMES for what in ("token", "status")},
     **{f"GET /api/connections/{name}/callback": "callback" for name in NAMES if name != "drive"},
+}
+
+# What a service key needs; None: it is for people alone. The start routes count as the others that change.
+_READ_METADATA = (
+    "GET /api/auth/me",
+    "GET /api/audit",
+    "GET /api/connections",
+    "GET /api/connections/revocations",
+    f"POST {USERS}/connection/check/token",
+    f"GET {USERS}/get/connections",
+    f"GET {USERS}/check/connection/<row_id:id>",
+    *(f"GET /api/connections/{name}/status" for name in NAMES),
+    *(f"POST /api/connections/{name}/test" for name in NAMES),
+)
+_READ_SECRETS = (
+    f"POST {USERS}/connection/gettoken",
+    f"GET {USERS}/connection/gettokens",
+    f"GET {USERS}/get/connection/<row_id:id>",
+    *(f"GET /api/connections/{name}/token" for name in NAMES),
+)
+_PEOPLE = ("POST /api/auth/logout", "PUT /api/auth/password", "DELETE /api/auth/me")
+SCOPES: dict[str, str | None] = {
+    **{route: "write" for route, guard in GUARDS.items() if guard in ("bearer", "owner", "start")},
+    **dict.fromkeys(_READ_METADATA, "read_metadata"),
+    **dict.fromkeys(_READ_SECRETS, "read_secrets"),
+    **dict.fromkeys(_PEOPLE, None),
 }

@@ -7,7 +7,7 @@ UV_VERSION := 0.13.8
 export UV_SYSTEM_CERTS := true
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help run test check format lock figures storm kills mutants
+.PHONY: help run test check format lock audit figures storm kills faults rotation mutants
 
 help: ## print these lines
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -28,6 +28,9 @@ check: $(VENV)/.ok ## format, lint, types, import contracts, migrations equal mo
 format: $(VENV)/.ok ## bring the code into its form
 	@$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format -q .
 
+audit: $(VENV)/.ok ## ask whether anything that is locked has a known weakness; needs the network
+	@$(BIN)/python -m benchmarks.audit_dependencies
+
 figures: $(VENV)/.ok ## print the numbers that README and the notes name
 	@$(BIN)/python -m benchmarks.figures
 
@@ -36,6 +39,12 @@ storm: $(VENV)/.ok ## a crowd asks for expired tokens in four processes: how oft
 
 kills: $(VENV)/.ok ## kill processes in the middle of a renewal: what is recovered, and when
 	@$(BIN)/python -m benchmarks.kills $(ARGS)
+
+rotation: $(VENV)/.ok ## rotate keys under load and kill the command: reads failed, rows left on old keys, rows a second
+	@$(BIN)/python -m benchmarks.rotation $(ARGS)
+
+faults: $(VENV)/.ok ## let PostgreSQL, SQLite's file and Redis fail: what is answered, how late, when all is well again
+	@$(BIN)/python -m benchmarks.faults $(ARGS)
 
 mutants: $(VENV)/.ok ## take guards out one by one: each must be missed by a test
 	@$(BIN)/python -m tests.mutants $(ARGS)

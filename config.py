@@ -17,10 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from jwt import PyJWK
 from limits import parse_many
 from redis.connection import parse_url
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+
+import jwks
 
 INSTANCE = Path(__file__).parent / "instance"
 PROVIDERS = ("GOOGLE", "FACEBOOK", "GITHUB", "SPOTIFY", "DISCORD")
@@ -29,6 +32,14 @@ DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 KEY_BYTES = 32
 SHORTEST_SECRET = 16
 SHORTEST_JWT_SECRET = 32  # HS256 keys are as long as its hash: RFC 7518, section 3.2
+HS256 = "HS256"
+KEY_SOURCES = ("JWT_PUBLIC_KEY_FILE", "JWT_JWKS_FILE", "JWT_JWKS_URL")
+
+
+def metrics_folder() -> Path | None:
+    """Return where the processes of this node keep what they count; None: each counts for itself."""
+    name = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "").strip()
+    return Path(name) if name else None
 
 
 class ConfigError(Exception):
@@ -51,6 +62,33 @@ class ProviderSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenSettings:
+    """Which JWTs are good. With another algorithm than HS256, and with `provision_users`, they are a host's.
+
+    `public_keys` and `jwks_url` stand for each other: the keys, or where they are fetched when needed.
+    """
+
+    algorithm: str
+    secret_keys: tuple[str, ...] = field(repr=False)
+    public_keys: tuple[PyJWK, ...] = field(repr=False)
+    jwks_url: str | None = field(repr=False)
+    issuer: str | None
+    audience: str | None
+    access_ttl: int
+    refresh_ttl: int
+    provision_users: bool
+    username_claim: str
+
+    @property
+    def is_symmetric(self) -> bool:
+        return self.algorithm == HS256
+
+    @property
+    def issued_elsewhere(self) -> bool:
+        return self.provision_users or not self.is_symmetric
+
+
+@dataclass(frozen=True, slots=True)
 class RateLimits:
     """How often one caller may ask, as `60/minute`; several of them as `10/minute;100/hour`."""
 
@@ -69,7 +107,7 @@ class Config:
 
     production: bool
     secret_keys: tuple[str, ...] = field(repr=False)
-    jwt_secret_keys: tuple[str, ...] = field(repr=False)
+    tokens: TokenSettings
     encryption_keys: tuple[tuple[str, bytes], ...] = field(repr=False)
     database_url: str = field(repr=False)
     migration_database_url: str = field(repr=False)
@@ -81,8 +119,6 @@ class Config:
     return_to_origins: frozenset[str]
     strict_connect: bool
     accounts_enabled: bool
-    jwt_access_ttl: int
-    jwt_refresh_ttl: int
     rate_limits: RateLimits | None
     audit_sync: bool
     audit_retention_days: int
@@ -99,6 +135,11 @@ class Config:
         return _read(_Reader(os.environ if environ is None else environ))
 
     @property
+    def may_debug(self) -> bool:
+        """Werkzeug's debugger runs what its visitor types: it is for developers, on their own machine."""
+        return not self.production and _is_loopback(urlsplit(self.public_url).hostname or "")
+
+    @property
     def over_tls(self) -> bool:
         return self.public_url.startswith("https://")
 
@@ -109,10 +150,11 @@ def _read(read: _Reader) -> Config:
         read.fill_in(_development_keys)
     public_url = read.origin("PUBLIC_URL", "http://localhost:8080")
     database_url = read.database("DATABASE_URL", f"sqlite:///{INSTANCE / 'latchkey.db'}")
+    tokens = read.tokens()
     config = Config(
         production=production,
         secret_keys=(*read.secrets("SECRET_KEY", most=1), *read.secrets("SECRET_KEY_FALLBACKS", least=0)),
-        jwt_secret_keys=read.secrets("JWT_SECRET_KEY", most=2, length=SHORTEST_JWT_SECRET),
+        tokens=tokens,
         encryption_keys=read.encryption_keys(),
         database_url=database_url,
         migration_database_url=read.database("MIGRATION_DATABASE_URL", database_url),
@@ -123,9 +165,7 @@ def _read(read: _Reader) -> Config:
         cors_origins=read.origins("CORS_ORIGINS"),
         return_to_origins=read.origins("RETURN_TO_ORIGINS"),
         strict_connect=read.flag("STRICT_CONNECT", default=False),
-        accounts_enabled=read.flag("ACCOUNTS_ENABLED", default=True),
-        jwt_access_ttl=read.number("JWT_ACCESS_TTL", 3600, least=1),
-        jwt_refresh_ttl=read.number("JWT_REFRESH_TTL", 2592000, least=1),
+        accounts_enabled=read.accounts_enabled(tokens),
         rate_limits=read.rate_limits(production=production),
         audit_sync=read.flag("AUDIT_SYNC", default=True),
         audit_retention_days=read.number("AUDIT_RETENTION_DAYS", 365, least=1, most=36500),
@@ -136,7 +176,6 @@ def _read(read: _Reader) -> Config:
         max_connections_per_user=read.number("MAX_CONNECTIONS_PER_USER", 1000, least=1),
         providers={name.lower(): read.provider(name) for name in PROVIDERS},
     )
-    read.choice("JWT_ALGORITHM", ("HS256",), "HS256")
     read.finish()
     _permit_plain_http_on_loopback(config)
     return config
@@ -212,6 +251,57 @@ class _Reader:
         elif any(len(value.encode()) < length for value in values):
             self.wrong(name, f"at least {length} random characters are needed; {_MAKE_SECRET}")
         return values
+
+    def tokens(self) -> TokenSettings:
+        algorithm = self.choice("JWT_ALGORITHM", (HS256, *jwks.KINDS), HS256)
+        fewest = 0 if algorithm in jwks.KINDS else 1
+        return TokenSettings(
+            algorithm=algorithm,
+            secret_keys=self.secrets("JWT_SECRET_KEY", least=fewest, most=2, length=SHORTEST_JWT_SECRET),
+            public_keys=self.public_keys(algorithm),
+            jwks_url=self.url("JWT_JWKS_URL"),
+            issuer=self.environ.get("JWT_ISSUER"),
+            audience=self.environ.get("JWT_AUDIENCE"),
+            access_ttl=self.number("JWT_ACCESS_TTL", 3600, least=1),
+            refresh_ttl=self.number("JWT_REFRESH_TTL", 2592000, least=1),
+            provision_users=self.flag("PROVISION_USERS", default=False),
+            username_claim=self.environ.get("USERNAME_CLAIM", "username"),
+        )
+
+    def public_keys(self, algorithm: str) -> tuple[PyJWK, ...]:
+        """The keys in a file; none where they are fetched, or the algorithm has none."""
+        given = [name for name in KEY_SOURCES if name in self.environ]
+        if algorithm not in jwks.KINDS:
+            for name in given:
+                self.wrong(
+                    name, "HS256 has no public key; set JWT_ALGORITHM to RS256 or ES256, or leave it out"
+                )
+        elif len(given) != 1:
+            remedy = f"set one of {', '.join(KEY_SOURCES)} alone"
+            self.wrong((given or KEY_SOURCES)[-1], f"{algorithm} takes its keys from one place; {remedy}")
+        elif given[0] != "JWT_JWKS_URL":
+            return self._public_keys_in_file(given[0], algorithm)
+        return ()
+
+    def _public_keys_in_file(self, name: str, algorithm: str) -> tuple[PyJWK, ...]:
+        parse = jwks.of_pem if name == "JWT_PUBLIC_KEY_FILE" else jwks.of_file
+        try:
+            return parse(Path(self.environ[name]).read_text("utf-8"), algorithm)
+        except jwks.Unfit as unfit:
+            self.wrong(name, str(unfit))
+        except (OSError, ValueError) as error:
+            self.wrong(name, f"the file cannot be read ({type(error).__name__}); set it to one that can")
+        return ()
+
+    def accounts_enabled(self, tokens: TokenSettings) -> bool:
+        """Accounts of our own need tokens of our own, so they are off where a host issues the tokens."""
+        enabled = self.flag("ACCOUNTS_ENABLED", default=not tokens.issued_elsewhere)
+        if enabled and tokens.issued_elsewhere:
+            cause = "PROVISION_USERS" if tokens.is_symmetric else "JWT_ALGORITHM"
+            self.wrong(
+                "ACCOUNTS_ENABLED", f"{cause} lets others issue the tokens; leave it out or set it to false"
+            )
+        return enabled
 
     def encryption_keys(self) -> tuple[tuple[str, bytes], ...]:
         name, text = "ENCRYPTION_KEYS", self.environ.get("ENCRYPTION_KEYS", "")
@@ -336,7 +426,7 @@ class _Reader:
     def contact(self, name: str, public_url: str) -> str:
         """Where weaknesses are reported, as a URI (RFC 9116); by default the mailbox of RFC 2142."""
         text = self.environ.get(name, f"mailto:security@{urlsplit(public_url).hostname}")
-        if not re.fullmatch(r"(mailto:[^@\s]+@[^@\s]+|https://[^\s]+|tel:\+[0-9-]+)", text, re.ASCII):
+        if not re.fullmatch(r"(mailto:[!-?A-~]+@[!-?A-~]+|https://[!-~]+|tel:\+[0-9-]+)", text):
             self.wrong(
                 name, "set it to a URI such as mailto:security@example.com or https://example.com/report"
             )

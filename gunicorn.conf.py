@@ -2,13 +2,21 @@
 
 import json
 import logging
-import re
+import os
+import shutil
 import sys
+import tempfile
 import time
+from datetime import timedelta
 from threading import Thread
 
 from gunicorn import util
 from gunicorn.glogging import Logger
+from structlog.contextvars import clear_contextvars
+
+import logs
+
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - what is made there is 0600, or in a folder of 0700
 
 bind = "127.0.0.1:8080"  # where PUBLIC_URL says browsers find it unless it is set; a proxy comes in front
 worker_class = "gthread"  # a slow provider holds a thread, not a process
@@ -24,29 +32,43 @@ limit_request_field_size = 16380
 umask = 0o077
 control_socket_disable = True
 forwarded_allow_ips = "127.0.0.1"
+# A slow disk must stop no heartbeat.
+worker_tmp_dir = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
 accesslog = errorlog = "-"
-# The path only: a query may hold a token, and so may a Referer.
-access_log_format = '%(h)s %({x-request-id}o)s "%(m)s %(U)s %(H)s" %(s)s %(B)s %(M)sms "%(a)s"'
-
-_QUERY = re.compile(r"\?[^\s'\"<>]*")
 
 
-class _WithoutQueries(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return _QUERY.sub("?[redacted]", super().format(record))
-
-
-class WithoutQueries(Logger):
-    """gunicorn's error log prints whole request lines; no query of them stays."""
+class JsonLog(Logger):
+    """gunicorn's log, as JSON: of a request's line the path only, and no Referer."""
 
     def setup(self, cfg):
         super().setup(cfg)
-        for log in (self.error_log, self.access_log):
-            for handler in log.handlers:
-                handler.setFormatter(_WithoutQueries(handler.formatter._fmt, handler.formatter.datefmt))
+        logs.configure()
+
+    def warning(self, msg, *args, **kwargs):
+        """Of a request that cannot be read say what is wrong with it, and nothing of what it is.
+
+        What stands where a header should be, or a line, may be a token or the end of a body.
+        """
+        if msg.startswith("Invalid request from ip="):
+            msg = f"{msg.partition(': ')[0]}: {type(sys.exc_info()[1]).__name__}"
+        super().warning(msg, *args, **kwargs)
+
+    def access(self, resp, req, environ, request_time):
+        """Say what was answered. Who asked stands in the context, which ends with the request."""
+        fields = {
+            "method": environ.get("REQUEST_METHOD"),
+            "path": environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace"),
+            "status": int(str(resp.status).split()[0]),
+            "bytes": resp.sent,
+            "ms": request_time // timedelta(milliseconds=1),
+            "address": environ.get("REMOTE_ADDR"),
+            "agent": environ.get("HTTP_USER_AGENT"),
+        }
+        self.access_log.info("request", extra=fields)
+        clear_contextvars()
 
 
-logger_class = WithoutQueries
+logger_class = JsonLog
 
 
 def write_error_as_json(sock, status_int, reason, mesg):
@@ -58,6 +80,26 @@ def write_error_as_json(sock, status_int, reason, mesg):
 
 
 util.write_error = write_error_as_json  # gunicorn has no setting for it, and writes a page
+
+
+COUNTS = "PROMETHEUS_MULTIPROC_DIR"  # config.py reads it in the workers
+
+
+def on_starting(server):
+    """Give the processes one folder for what they count, unless the operator names one."""
+    if server.cfg.uid == 0:
+        server.log.warning("this runs as root; a user of its own is enough")
+    server.own_folder = None
+    if not os.environ.get(COUNTS):
+        folder = tempfile.mkdtemp(prefix="latchkey-metrics-", dir=server.cfg.worker_tmp_dir)
+        os.chown(folder, server.cfg.uid, server.cfg.gid)
+        server.own_folder = os.environ[COUNTS] = folder
+
+
+def on_exit(server):
+    """Take that folder away, unless another gunicorn has taken over (USR2)."""
+    if server.own_folder and not server.reexec_pid:
+        shutil.rmtree(server.own_folder, ignore_errors=True)
 
 
 REPLAY_EVERY = 30  # seconds: what a killed process left in the spool waits no longer on this node
@@ -77,6 +119,7 @@ def post_worker_init(worker):
             raise SystemExit(3) from None  # gunicorn takes 3 for "do not start me again"
         except SQLAlchemyError:
             pass
+    worker.wsgi.extensions["latchkey.lanes"].most = max(1, worker.cfg.threads // 2)
     Thread(target=replay, args=[worker.wsgi], daemon=True).start()
 
 

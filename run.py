@@ -16,7 +16,12 @@ SECRET_FILE = INSTANCE / "sandbox.secret"
 
 
 def main() -> int:
-    environ = {"PUBLIC_URL": f"http://localhost:{PORT}", **os.environ, "APP_ENV": "development"}
+    environ = {
+        "PUBLIC_URL": f"http://localhost:{PORT}",
+        "PROMETHEUS_MULTIPROC_DIR": str(INSTANCE / "metrics"),  # the worker counts there too
+        **os.environ,
+        "APP_ENV": "development",
+    }
     replaced = [name for name in PROVIDERS if not environ.get(f"{name}_CLIENT_ID")]
     children: list[subprocess.Popen[str]] = []
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -29,7 +34,7 @@ def main() -> int:
         server = subprocess.Popen([*service, "wsgi:app"], env=environ, text=True)
         children.append(server)
         worker = [sys.executable, "-m", "flask", "--app", "wsgi", "worker"]
-        children.append(subprocess.Popen(worker, env=environ, stdout=subprocess.DEVNULL, text=True))
+        children.append(subprocess.Popen(worker, env=environ, text=True))
         print(f"Latchkey is at {environ['PUBLIC_URL']}; Ctrl-C ends it.", flush=True)
         return server.wait()
     except KeyboardInterrupt:

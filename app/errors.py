@@ -276,6 +276,12 @@ class SessionsUnavailable(LatchkeyError):
     code, sentence = "sessions_unavailable", "The session store does not answer; try again shortly"
 
 
+class IssuerKeysUnavailable(LatchkeyError):
+    """The keys of whoever issues the tokens are published, and could not be fetched for a day, or ever."""
+
+    code, sentence = "issuer_keys_unavailable", "The keys that tokens are verified with cannot be fetched"
+
+
 class NotReady(LatchkeyError):
     """The database answers, but its schema or its keys are not those of this service."""
 

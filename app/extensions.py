@@ -11,9 +11,12 @@ from flask import Flask, current_app
 from flask_jwt_extended import JWTManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
+from redis import Redis
 from werkzeug.local import LocalProxy
 
 from app.models import Base, engines
+from app.oauth.issuer_keys import IssuerKeys, keys_for
+from app.oauth.lanes import Lanes
 from app.oauth.outbound import Outbound
 from app.oauth.registration import Registration, register
 from app.providers import PROVIDERS
@@ -36,6 +39,9 @@ settings = cast(Config, _bound("settings"))
 vault = cast(Vault, _bound("vault"))
 spool = cast(Spool, _bound("spool"))
 outbound = cast(Outbound, _bound("outbound"))
+lanes = cast(Lanes, _bound("lanes"))
+redis = cast("Redis | None", _bound("redis"))  # the proxy of None is false, and is not None
+issuer_keys = cast(IssuerKeys, _bound("issuer_keys"))
 registrations = cast("Mapping[str, Registration | None]", _bound("registrations"))
 
 
@@ -45,6 +51,8 @@ def bind(app: Flask, config: Config) -> None:
     app.extensions["latchkey.vault"] = Vault(config.encryption_keys)
     app.extensions["latchkey.spool"] = Spool(config.spool_dir)
     app.extensions["latchkey.outbound"] = Outbound()
+    app.extensions["latchkey.lanes"] = Lanes()  # gunicorn.conf.py says how many
+    app.extensions["latchkey.redis"] = config.redis_url and _redis(config.redis_url)
     app.extensions["latchkey.registrations"] = {
         provider.name: register(provider, config.providers[provider.name], config.public_url)
         for provider in PROVIDERS
@@ -54,13 +62,22 @@ def bind(app: Flask, config: Config) -> None:
     migrate.init_app(app, db, directory=str(MIGRATIONS))  # type: ignore[no-untyped-call]
 
 
+def _redis(url: str) -> Redis:
+    """Return a client that waits a second for anything, and tries nothing twice."""
+    return Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1)
+
+
 def _bind_tokens(app: Flask, config: Config) -> None:
+    tokens = config.tokens
+    app.extensions["latchkey.issuer_keys"] = keys_for(tokens, app.extensions["latchkey.outbound"])
     app.config.update(
-        JWT_SECRET_KEY=config.jwt_secret_keys[0],
+        JWT_SECRET_KEY=next(iter(tokens.secret_keys), None),
         JWT_IDENTITY_CLAIM="user_id",
         JWT_COOKIE_CSRF_PROTECT=False,  # no cookie ever authenticates the API
-        JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=config.jwt_access_ttl),
-        JWT_REFRESH_TOKEN_EXPIRES=timedelta(seconds=config.jwt_refresh_ttl),
+        JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=tokens.access_ttl),
+        JWT_REFRESH_TOKEN_EXPIRES=timedelta(seconds=tokens.refresh_ttl),
+        JWT_ENCODE_ISSUER=tokens.issuer,
+        JWT_ENCODE_AUDIENCE=tokens.audience,
     )
     jwt.init_app(app)
 
@@ -68,6 +85,11 @@ def _bind_tokens(app: Flask, config: Config) -> None:
 def reading() -> None:
     """Open this transaction for reading only. Without it, SQLite takes the write lock at once."""
     db.session.connection(execution_options={"reads_only": True})
+
+
+def disclosing() -> None:
+    """Open this transaction for a disclosure: AUDIT_SYNC says whether its commit is forced to disk."""
+    db.session.connection(execution_options={"forced": settings.audit_sync})
 
 
 def _bind_database(app: Flask, url: str) -> None:

@@ -23,11 +23,15 @@ _NAME = re.compile(r"(?P<row>[0-9]+)\.(?P<inc>[0-9a-f]+)\.(?P<gen>[0-9]+)\.[0-9a
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which token of which row an answer succeeds."""
+    """Which token of which row an answer succeeds; row 0 is none: a code has brought it."""
 
     row_id: int
     incarnation: str
     generation: int
+
+    @classmethod
+    def of_no_row(cls) -> Place:
+        return cls(0, secrets.token_hex(16), 0)
 
     def context(self) -> tuple[str | int, ...]:
         """Return what the answer's envelope is bound to."""

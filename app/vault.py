@@ -8,15 +8,25 @@ context are stored forms: they may never change; a new form takes a new first by
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from unicodedata import normalize
 
+from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 VERSION = b"\x01"
 NONCE_BYTES = 12
+KEY_BYTES = 32
+SALT_BYTES = 16
+
+_KEY_ID = re.compile(rb"[A-Za-z0-9_-]{1,32}")
+_JSON = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 
 
 class SealBroken(Exception):
@@ -57,15 +67,69 @@ class Vault:
         except (KeyError, InvalidTag, ValueError):
             raise SealBroken("does not open") from None
 
+    def is_current(self, envelope: bytes) -> bool:
+        """Tell whether the primary key has sealed this."""
+        return envelope.startswith(_header(self.primary))
+
+    def reseal(self, envelope: bytes, *context: str | int) -> bytes:
+        """Return the envelope of the same secret under the primary key, or raise SealBroken."""
+        return self.seal(self.open(envelope, *context), *context)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretching:
+    """How a key is made of a passphrase, by Argon2id; `memory` is in KiB.
+
+    Raises ValueError for less than OWASP's Password Storage Cheat Sheet wants, and for more than a file of
+    somebody else's may cost the one who opens it.
+    """
+
+    salt: bytes
+    passes: int
+    memory: int
+    lanes: int
+
+    def __post_init__(self) -> None:
+        sound = 2 <= self.passes <= 10 and 19456 <= self.memory <= 262144 and 1 <= self.lanes <= 16
+        if not sound or len(self.salt) != SALT_BYTES:
+            raise ValueError("not a cost of Argon2id that is accepted")
+
+    @classmethod
+    def new(cls) -> Stretching:
+        """Return the second recommendation of RFC 9106, section 4, with a salt that nobody has."""
+        return cls(os.urandom(SALT_BYTES), passes=3, memory=65536, lanes=4)
+
+    def vault(self, passphrase: str) -> Vault:
+        """Return the vault whose only key is made of this passphrase, however its letters are composed."""
+        key = hash_secret_raw(
+            normalize("NFC", passphrase).encode("utf-8"),
+            self.salt,
+            time_cost=self.passes,
+            memory_cost=self.memory,
+            parallelism=self.lanes,
+            hash_len=KEY_BYTES,
+            type=Type.ID,
+        )
+        return Vault([("passphrase", key)])
+
 
 def key_id_of(envelope: bytes) -> str:
     """Which key sealed this; raise SealBroken where it is no envelope of ours."""
-    if envelope[:1] != VERSION or len(envelope) < 2:
-        raise SealBroken("not an envelope")
-    try:
-        return envelope[2 : 2 + envelope[1]].decode("ascii")
-    except UnicodeDecodeError:
-        raise SealBroken("not an envelope") from None
+    if envelope[:1] == VERSION and len(envelope) > 1:
+        key_id = envelope[2 : 2 + envelope[1]]
+        if len(key_id) == envelope[1] and _KEY_ID.fullmatch(key_id):
+            return key_id.decode("ascii")
+    raise SealBroken("not an envelope")
+
+
+def is_key_id(text: str) -> bool:
+    """Tell whether a key may be called so: 1 to 32 letters, digits, dashes and underscores."""
+    return _KEY_ID.fullmatch(text.encode("utf-8", "surrogateescape")) is not None
+
+
+def new_key() -> str:
+    """Return a key that nobody has, as base64."""
+    return base64.b64encode(os.urandom(KEY_BYTES)).decode("ascii")
 
 
 def _header(key_id: str) -> bytes:
@@ -73,4 +137,4 @@ def _header(key_id: str) -> bytes:
 
 
 def _aad(header: bytes, context: Sequence[str | int]) -> bytes:
-    return header + json.dumps(list(context), ensure_ascii=True, separators=(",", ":")).encode("ascii")
+    return header + _JSON.encode(list(context)).encode("ascii")

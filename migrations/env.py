@@ -4,13 +4,16 @@ Where the application has a role of its own, it is given what it needs on each t
 """
 
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.extensions import db, settings
-from app.models import AuditEvent, SchemaFloor, engines
+from app.models import AuditEvent, SchemaFloor, budget, engines, trouble
 
 LOCK = 7466116  # an advisory lock of our own, so that several nodes may start at once
+LONGEST = 3600.0  # seconds, for others' turns and all statements of ours together
 VERSIONS = "alembic_version"
 LEAST = {AuditEvent.__tablename__: "SELECT, INSERT", SchemaFloor.__tablename__: "SELECT", VERSIONS: "SELECT"}
 OTHERWISE = "SELECT, INSERT, UPDATE, DELETE"
@@ -22,7 +25,7 @@ SEQUENCES = text(
 
 def run() -> None:
     engine = engine_of_migrations()
-    with engine.connect() as connection:
+    with budget.of(LONGEST), engine.connect() as connection:
         context.configure(connection=connection, target_metadata=db.metadata, render_as_batch=True)
         with context.begin_transaction():
             if connection.dialect.name == "postgresql":
@@ -66,4 +69,10 @@ def grant(connection: Connection, *, role: str | None) -> None:
             connection.execute(text(f"GRANT USAGE ON SEQUENCE {sequence} TO {quoted(role)}"))
 
 
-run()
+try:
+    run()
+except SQLAlchemyError as error:
+    reason = trouble.of(error)
+    if reason is None:
+        raise
+    raise CommandError(f"The database does not answer: {reason}.") from None

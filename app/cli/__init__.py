@@ -1,13 +1,17 @@
-"""The operator's door: flask --app wsgi users, services, service-keys, audit, worker."""
+"""The operator's door: flask --app wsgi users, services, keys, export, import, worker and more."""
 
 from flask import Flask
 
-from . import audit, service_keys, services, users, worker
+from . import audit, doctor, keys, moving, service_keys, services, users, worker
 
 
 def register(app: Flask) -> None:
     app.cli.add_command(users.group)
     app.cli.add_command(services.group)
     app.cli.add_command(service_keys.group)
+    app.cli.add_command(keys.group)
     app.cli.add_command(audit.group)
+    app.cli.add_command(moving.export)
+    app.cli.add_command(moving.import_)
     app.cli.add_command(worker.worker)
+    app.cli.add_command(doctor.doctor)

@@ -45,7 +45,7 @@ def create(name: str, scopes: Sequence[str], usernames: Sequence[str], days: int
 @click.option("--json", "as_json", is_flag=True, help="One JSON array, for programs.")
 def list_keys(as_json: bool) -> None:
     """Print every key: its scopes, whom it acts for, its state and last use. Never the key itself."""
-    rows = service_keys.every()
+    rows = said(service_keys.every)
     if as_json:
         click.echo(json.dumps(ServiceKeySchema(many=True).dump(rows)))
         return

@@ -18,7 +18,7 @@ group = AppGroup("services", help="Which services users may connect.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array, for programs.")
 def list_services(as_json: bool) -> None:
     """Print every service, and whether it is offered."""
-    rows = services.all_rows()
+    rows = said(services.all_rows)
     if as_json:
         click.echo(json.dumps([{"id": row.id, "name": row.name, "enabled": row.enabled} for row in rows]))
         return

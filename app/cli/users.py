@@ -32,14 +32,13 @@ def _checked(fields: dict[str, str], partial: tuple[str, ...] = ()) -> dict[str,
 @click.option("--json", "as_json", is_flag=True, help="One JSON array, for programs.")
 def list_users(as_json: bool) -> None:
     """Print every user."""
-    rows = accounts.every_user()
+    rows = said(accounts.every_user)
     if as_json:
         click.echo(json.dumps(UserSchema(many=True).dump(rows)))
         return
     for row in rows:
-        click.echo(
-            f"{row.id:>6}  {row.username:<24}  {row.email:<32}  {'disabled' if row.disabled_at else 'active'}"
-        )
+        state = "disabled" if row.disabled_at else "active"
+        click.echo(f"{row.shown_id:>6}  {row.username:<24}  {row.known_email or '-':<32}  {state}")
 
 
 @group.command("create")

@@ -16,9 +16,13 @@ from flask.cli import with_appcontext
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.contextvars import bound_contextvars
 
+import logs
 from app.extensions import db
+from app.models import trouble
 from app.services import readiness, upkeep
 from app.services.upkeep import Chore
+
+from .saying import trouble_said
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +43,9 @@ def worker(once: bool) -> None:
         signal.signal(number, lambda *_: stop.set())
     if once:
         _do_once(app, stop)
-    elif _wait_until_ready(stop):
+        return
+    logs.configure()
+    if _wait_until_ready(stop):
         _go_on(app, stop)
 
 
@@ -60,20 +66,18 @@ def _wait_until_ready(stop: Event) -> bool:
             _check()
             return True
         except SQLAlchemyError as error:
-            log.error("the database does not answer: %s", type(error).__name__)
+            log.error("the database does not answer: %s", trouble.named(error))
             stop.wait(UNREADY_PAUSE)
     return False
 
 
 def _do_once(app: Flask, stop: Event) -> None:
-    try:
+    with trouble_said():
         _check()
         for chore in upkeep.chores():
             with ThreadPoolExecutor(chore.lanes) as lanes:
                 passes = [lanes.submit(_pass, app, chore, stop) for _ in range(chore.lanes)]
             click.echo(f"{chore.name}: {sum(one.result() for one in passes)}")
-    except SQLAlchemyError as error:
-        raise click.ClickException(f"The database does not answer: {type(error).__name__}.") from None
 
 
 def _go_on(app: Flask, stop: Event) -> None:
@@ -84,7 +88,7 @@ def _go_on(app: Flask, stop: Event) -> None:
     ]
     for thread in threads:
         thread.start()
-    click.echo("The worker is at work; SIGTERM ends it.")
+    log.info("the worker is at work; SIGTERM ends it")
     for thread in threads:
         thread.join()
 
@@ -95,7 +99,7 @@ def _repeat(app: Flask, chore: Chore, stop: Event) -> None:
         try:
             _pass(app, chore, stop)
         except Exception as error:  # whatever it is, the other chores and the next pass go on
-            log.error("%s: %s", chore.name, type(error).__name__)
+            log.error("%s: %s", chore.name, trouble.named(error))
         stop.wait(chore.seconds)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import Flask
 from flask_cors import CORS
 
@@ -21,14 +23,28 @@ from . import (
     health,
     legacy_tokens,
     limits,
+    metrics,
     pages,
+    security_txt,
     services,
     sessions,
 )
 from .oauth import blueprint_for
 from .wire import RowId
 
-CONCERNS = (access_urls, audit, callback, connect, connections, health, legacy_tokens, pages, services)
+CONCERNS = (
+    access_urls,
+    audit,
+    callback,
+    connect,
+    connections,
+    health,
+    legacy_tokens,
+    metrics,
+    pages,
+    security_txt,
+    services,
+)
 
 
 def register(app: Flask, config: Config) -> None:
@@ -37,7 +53,7 @@ def register(app: Flask, config: Config) -> None:
     app.url_map.merge_slashes = False  # a merged path is answered by a redirect with a page in it
     app.url_map.converters["row_id"] = RowId
     sessions.bind(app, config)
-    for part in (gate, headers, errors):
+    for part in (metrics, gate, headers, errors):
         part.register(app)
     limits.register(app, config)
     for concern in (*CONCERNS, accounts) if config.accounts_enabled else CONCERNS:
@@ -45,4 +61,10 @@ def register(app: Flask, config: Config) -> None:
     for provider in PROVIDERS:
         app.register_blueprint(blueprint_for(provider))
     if config.cors_origins:
-        CORS(app, origins=sorted(config.cors_origins), supports_credentials=True)
+        _allow(app, sorted(config.cors_origins))
+
+
+def _allow(app: Flask, origins: list[str]) -> None:
+    """Let pages of these origins call the API, letter by letter: as a text, an IPv6 origin is a pattern."""
+    exactly = [re.compile(re.escape(origin) + r"\Z") for origin in origins]
+    CORS(app, resources=r"/api/.*", origins=exactly, supports_credentials=True)

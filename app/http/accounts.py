@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint
 
 from app.schemas.accounts import (
     LoginSchema,
@@ -20,6 +20,7 @@ from app.services import accounts, bearer
 from app.services.bearer import Caller
 from app.services.service_keys import Scope
 
+from . import limits
 from .caller import authenticated, renewing, signed_in
 from .limits import limited
 from .wire import reads, writes
@@ -40,7 +41,7 @@ def register(body: dict[str, str]) -> Any:
 @reads(LoginSchema)
 @writes(SignedInSchema)
 def login(body: dict[str, str]) -> Any:
-    return accounts.login(**body, address=_address())
+    return accounts.login(**body, address=limits.address())
 
 
 @blueprint.post("/refresh")
@@ -55,7 +56,7 @@ def refresh(tokens: bearer.TokenPair) -> Any:
 @signed_in
 @writes(MessageSchema)
 def logout(caller: Caller) -> Any:
-    bearer.end_login(caller.login_id)
+    bearer.end_login(caller)
     return {"message": "logged out"}
 
 
@@ -71,7 +72,9 @@ def me(caller: Caller) -> Any:
 @reads(PasswordChangeSchema)
 @writes(MessageSchema)
 def change_password(caller: Caller, body: dict[str, str]) -> Any:
-    accounts.change_password(user_id=caller.user_id, login_id=caller.login_id, address=_address(), **body)
+    accounts.change_password(
+        user_id=caller.user_id, login_id=caller.login_id, address=limits.address(), **body
+    )
     return {"message": "updated password successfully"}
 
 
@@ -80,9 +83,5 @@ def change_password(caller: Caller, body: dict[str, str]) -> Any:
 @reads(PasswordSchema)
 @writes(MessageSchema)
 def leave(caller: Caller, body: dict[str, str]) -> Any:
-    accounts.leave(user_id=caller.user_id, address=_address(), **body)
+    accounts.leave(user_id=caller.user_id, address=limits.address(), **body)
     return {"message": "deleted account successfully"}
-
-
-def _address() -> str:
-    return request.remote_addr or ""

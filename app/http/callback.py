@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from flask import Blueprint, Response, request
 
 from app.errors import InvalidOAuthState, InvalidSession, LatchkeyError, MissingCodeOrState, OAuthError
+from app.extensions import lanes
 from app.oauth.flow import CallbackParameters
 from app.oauth.outbound import Deadline
 from app.oauth.provider import Binding, Provider
-from app.services import flows, grants, receiving
+from app.services import flows, grants, receiving, sparing
 from app.services.pending import Pending
 
 from . import browser, connect, returning
@@ -24,11 +27,13 @@ def view_for(provider: Provider | None) -> View:
     @limited("callback")
     def callback() -> Response:
         parameters = CallbackParameters.of(request.args.items(multi=True))
-        pending = flows.claim(provider, parameters, browser.names(provider))
-        word = judge(parameters, pending)
-        if pending is None:
-            raise word or InvalidSession()
-        return returning.ending(pending.wish, lambda: _finish(pending, parameters, word))
+        found = flows.recognize(provider, parameters)
+        with lanes.enter(found) if found else nullcontext():  # before the flow is used up
+            pending = None if found is None else flows.claim(parameters, browser.names(provider))
+            word = judge(parameters, pending)
+            if pending is None:
+                raise word or InvalidSession()
+            return returning.ending(pending.wish, lambda: _finish(pending, parameters, word))
 
     return callback
 
@@ -51,15 +56,15 @@ def _judge_by_state(parameters: CallbackParameters, pending: Pending | None) -> 
 
 def _finish(pending: Pending, parameters: CallbackParameters, word: LatchkeyError | None) -> Response:
     if word is not None or parameters.code is None:
-        receiving.refuse(pending.wish, parameters.error or "no code")
+        sparing.refuse(pending.wish, parameters.error or "no code")
         raise word or MissingCodeOrState()
     deadline = Deadline()
     must_ask = not pending.bound and browser.is_asking()
     asked = browser.of_session() if must_ask else None  # before the code is spent: the store may not answer
-    received = receiving.receive(pending, code=parameters.code, deadline=deadline)
-    if asked is not None:
-        return connect.ask_to_confirm(pending, received, asked)
-    return returning.connected(pending.wish, grants.attach(pending.wish, received, deadline))
+    with receiving.receiving(pending, code=parameters.code, deadline=deadline) as received:
+        if asked is not None:
+            return connect.ask_to_confirm(pending, received, asked)
+        return returning.connected(pending.wish, grants.attach(pending.wish, received, deadline))
 
 
 blueprint = Blueprint("callback", __name__)

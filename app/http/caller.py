@@ -158,7 +158,7 @@ def _identify(
         acting = _checked(token, sentences, lambda key: service_keys.authenticate(key, on_behalf_of))
         return _acting_for(acting, on_behalf_of, scope)
     caller = _checked(token, sentences, bearer.authenticate)
-    bind_contextvars(actor=f"user:{caller.user_id}")
+    bind_contextvars(actor=f"user:{caller.shown_id}")
     if on_behalf_of is not None:
         raise OnBehalfOfRefused
     secrets = scope is Scope.READ_SECRETS

@@ -8,9 +8,9 @@ from flask import Blueprint, Response, make_response, render_template, request, 
 
 from app.errors import TicketExpired
 from app.oauth.outbound import Deadline
-from app.services import flows, grants, receiving, tickets
+from app.services import flows, grants, sparing, tickets
 from app.services.pending import Pending, Wish
-from app.services.receiving import Received
+from app.services.received import Received
 
 from . import browser
 from .headers import allow_form_to
@@ -72,14 +72,14 @@ def confirm(ticket: str) -> Response:
 @blueprint.post("/<ticket>/decline")
 def decline(ticket: str) -> Response:
     pending, received = _take_held(ticket)
-    receiving.decline(pending.wish, received, Deadline())
+    sparing.decline(pending.wish, received, Deadline())
     return _say("Nothing was connected", f"{pending.wish.provider.title} was not tied to {pending.username}.")
 
 
 def _take_held(ticket: str) -> tuple[Pending, Received]:
     _check_proof(ticket)
     pending = flows.take_held(ticket, browser=session["browser"])
-    return pending, receiving.held(pending)
+    return pending, sparing.held(pending)
 
 
 def _check_proof(ticket: str) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 
 from flask import Flask, Response, jsonify, render_template, request
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from app import errors
 from app.errors import LatchkeyError
+from app.models import trouble
 from app.schemas.wire import ErrorSchema
 
 log = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ STATUS: dict[type[LatchkeyError], int] = {
     errors.ProviderBusy: 503,
     errors.StorageUnavailable: 503,
     errors.SessionsUnavailable: 503,
+    errors.IssuerKeysUnavailable: 503,
     errors.NotReady: 503,
 }
 
@@ -88,9 +89,9 @@ _RETRY_AFTER = 5  # seconds, where a part of ours does not answer
 def register(app: Flask) -> None:
     app.register_error_handler(LatchkeyError, _say)
     app.register_error_handler(HTTPException, _say_http)
-    app.register_error_handler(PoolTimeout, _say_storage)
-    app.register_error_handler(DBAPIError, _say_database)
+    app.register_error_handler(SQLAlchemyError, _say_database)
     app.register_error_handler(Exception, _say_anything)
+    logging.getLogger(app.name).addFilter(_is_unforeseen)
 
 
 def answer(word: LatchkeyError) -> Response:
@@ -139,15 +140,18 @@ def _say_http(error: HTTPException) -> Response:
     return response
 
 
-def _say_database(error: DBAPIError) -> Response:
-    """A database that does not answer is no fault of the request; anything else is a fault of ours."""
-    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
-        return _say_storage(error)
-    return _say_anything(error)
+def _is_unforeseen(record: logging.LogRecord) -> bool:
+    """Flask logs what is raised after the view with its traceback: a session that is not saved is no news."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, LatchkeyError)
 
 
-def _say_storage(error: Exception) -> Response:
-    log.error("the database does not answer: %s", type(error).__name__)
+def _say_database(error: SQLAlchemyError) -> Response:
+    """A database that cannot serve is no fault of the request; anything else is a fault of ours."""
+    reason = trouble.of(error)
+    if reason is None:
+        return _say_anything(error)
+    log.error("the database does not answer: %s", reason)
     return _say(errors.StorageUnavailable())
 
 

@@ -5,21 +5,34 @@ from __future__ import annotations
 import logging
 import re
 import uuid
+from typing import Any
 
 from flask import Flask, current_app, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from app.errors import NotReady, UnknownHost
 from app.extensions import db, settings
+from app.models import budget
 from app.services import readiness
 
 log = logging.getLogger(__name__)
 
 
 def register(app: Flask) -> None:
+    app.wsgi_app = _within_budget(app.wsgi_app)  # type: ignore[method-assign]
     app.before_request(_note)
     app.before_request(_know_host)
     app.before_request(_be_ready)
+
+
+def _within_budget(serve: Any) -> Any:
+    """Bound all database work of a request, from its first line to what is done when it is over."""
+
+    def serve_within_budget(environ: Any, start_response: Any) -> Any:
+        with budget.of(budget.REQUEST):
+            return serve(environ, start_response)
+
+    return serve_within_budget
 
 
 def _note() -> None:
@@ -36,12 +49,12 @@ def _know_host() -> None:
 
 def _be_ready() -> None:
     """Compare schema and keys at first contact; until they fit, nothing is served from this database."""
-    if request.blueprint == "health" or current_app.extensions.get("latchkey.ready"):
+    if request.blueprint in ("health", "metrics") or current_app.extensions.get("latchkey.ready"):
         return
     try:
         readiness.check()
     except readiness.StoreMismatch as mismatch:
         db.session.rollback()
-        log.critical("%s", mismatch)
+        log.critical(str(mismatch))
         raise NotReady from None
     current_app.extensions["latchkey.ready"] = True

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
+from app.extensions import settings
 from app.oauth.provider import Provider, ServiceDeclaration
 from app.schemas.services import (
     AuthorizedSchema,
@@ -52,7 +53,7 @@ def _start(service: ServiceDeclaration) -> View:
         origin = browser.must_hop(flows.ready(service).redirect_uri)
         if origin is None:
             return connect.send_to_provider(wish, status=302)
-        ticket = tickets.issue(wish, straight_on=True)
+        ticket = tickets.issue(wish, straight_on=not settings.strict_connect)
         return connect.send(f"{origin}/connect/{ticket.secret}", status=302)
 
     return start

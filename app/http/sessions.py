@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,8 +18,11 @@ from redis import Redis, RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import SessionsUnavailable
+from app.models import trouble
 from app.services import browser_sessions
 from config import Config
+
+log = logging.getLogger(__name__)
 
 LIFE = timedelta(hours=1)
 PREFIX = "session:"
@@ -35,10 +39,10 @@ def bind(app: Flask, config: Config) -> None:
         SESSION_REFRESH_EACH_REQUEST=False,
         PERMANENT_SESSION_LIFETIME=LIFE,
     )
-    if config.redis_url is None:
+    client: Redis | None = app.extensions["latchkey.redis"]
+    if client is None:
         app.session_interface = DatabaseSessions(app)
     else:
-        client = Redis.from_url(config.redis_url, socket_connect_timeout=1, socket_timeout=2)
         app.session_interface = RedisSessions(app, client=client, key_prefix=PREFIX)
 
 
@@ -157,5 +161,6 @@ class _NeverPickle(MsgSpecSerializer):
 def _answering() -> Iterator[None]:
     try:
         yield
-    except (SQLAlchemyError, RedisError):
+    except (SQLAlchemyError, RedisError) as error:
+        log.error("the session store does not answer: %s", trouble.named(error))
         raise SessionsUnavailable from None

@@ -6,7 +6,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -30,6 +30,7 @@ class Connection(Base):
         Index("ix_connections_user_id_name", "user_id", "name"),
         NEVER_REUSED,
     )
+    BOUND_TO: ClassVar = ("id", "incarnation", "user_id", "type", "outline")
 
     id: Mapped[PrimaryKey]
     user_id: Mapped[int] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"))
@@ -46,11 +47,11 @@ class Connection(Base):
     ) -> None:
         """Keep this data. The row must have its id: it is part of what the seal is bound to."""
         self.outline = {name: visible.get(name) for name in order}
-        self.sealed = vault.seal(_bytes(hidden), *self._place())
+        self.sealed = vault.seal(_bytes(hidden), *self.place(self))
 
     def open(self, vault: Vault) -> dict[str, Any]:
         """Return the data in full, or raise SealBroken."""
-        hidden = json.loads(vault.open(self.sealed, *self._place()))
+        hidden = json.loads(vault.open(self.sealed, *self.place(self)))
         return {name: hidden[name] if shown is None else shown for name, shown in self.outline.items()}
 
     def masked(self) -> dict[str, Any]:
@@ -61,9 +62,11 @@ class Connection(Base):
         """Whether this may be a legacy token; it is one if its token is a text."""
         return self.outline == {"token": None}
 
-    def _place(self) -> tuple[str | int, ...]:
-        outline = json.dumps(self.outline, sort_keys=True)
-        return ("connections", self.id, self.incarnation, self.user_id, self.type, "data", outline)
+    @staticmethod
+    def place(row: Any) -> tuple[str | int, ...]:
+        """Return what the seal is bound to. `row` is an object, or a plain row of the columns `BOUND_TO`."""
+        outline = json.dumps(row.outline, sort_keys=True)
+        return ("connections", row.id, row.incarnation, row.user_id, row.type, "data", outline)
 
 
 def _bytes(value: Mapping[str, Any]) -> bytes:

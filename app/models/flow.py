@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
+from typing import Any, ClassVar
 
 from sqlalchemy import Boolean, ForeignKey, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -22,6 +23,7 @@ class Flow(Base):
     """
 
     __tablename__ = "flows"
+    BOUND_TO: ClassVar = ("key", "user_id", "provider", "stage")
 
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     stage: Mapped[str] = mapped_column(String(16))
@@ -39,13 +41,15 @@ class Flow(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
     def seal(self, vault: Vault, plaintext: bytes) -> None:
-        self.sealed = vault.seal(plaintext, *self._place())
+        self.sealed = vault.seal(plaintext, *self.place(self))
 
     def open(self, vault: Vault) -> bytes:
-        return vault.open(self.sealed or b"", *self._place())
+        return vault.open(self.sealed or b"", *self.place(self))
 
-    def _place(self) -> tuple[str | int, ...]:
-        return ("flows", self.key, "", self.user_id, self.provider, self.stage)
+    @staticmethod
+    def place(row: Any) -> tuple[str | int, ...]:
+        """Return what the seal is bound to. `row` is an object, or a plain row of the columns `BOUND_TO`."""
+        return ("flows", row.key, "", row.user_id, row.provider, row.stage)
 
 
 class Revocation(Base):
@@ -53,6 +57,7 @@ class Revocation(Base):
 
     __tablename__ = "revocations"
     __table_args__ = NEVER_REUSED
+    BOUND_TO: ClassVar = ("id", "incarnation", "user_id", "provider", "account_id")
 
     id: Mapped[PrimaryKey]
     incarnation: Mapped[str] = mapped_column(String(32), default=lambda: secrets.token_hex(16))
@@ -66,18 +71,12 @@ class Revocation(Base):
     retry_at: Mapped[datetime | None] = mapped_column(index=True)  # null: at once
 
     def seal(self, vault: Vault, tokens: Tokens) -> None:
-        self.sealed = vault.seal(tokens.to_bytes(), *self._place())
+        self.sealed = vault.seal(tokens.to_bytes(), *self.place(self))
 
     def open(self, vault: Vault) -> Tokens:
-        return Tokens.from_bytes(vault.open(self.sealed, *self._place()))
+        return Tokens.from_bytes(vault.open(self.sealed, *self.place(self)))
 
-    def _place(self) -> tuple[str | int, ...]:
-        return (
-            "revocations",
-            self.id,
-            self.incarnation,
-            self.user_id,
-            self.provider,
-            "tokens",
-            self.account_id,
-        )
+    @staticmethod
+    def place(row: Any) -> tuple[str | int, ...]:
+        """Return what the seal is bound to. `row` is an object, or a plain row of the columns `BOUND_TO`."""
+        return ("revocations", row.id, row.incarnation, row.user_id, row.provider, "tokens", row.account_id)

@@ -6,6 +6,7 @@ import json
 import secrets
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from typing import Any, ClassVar
 
 from sqlalchemy import JSON, Boolean, ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -52,6 +53,7 @@ class Grant(Renewal, Base):
         Index("ix_grants_provider_account_id", "provider", "account_id"),
         NEVER_REUSED,
     )
+    BOUND_TO: ClassVar = ("id", "incarnation", "user_id", "provider", "account_id")
 
     id: Mapped[PrimaryKey]
     user_id: Mapped[int] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"))
@@ -75,11 +77,11 @@ class Grant(Renewal, Base):
 
     def seal(self, vault: Vault, tokens: Tokens) -> None:
         """Keep these tokens. The row must have its id: it is part of what the seal is bound to."""
-        self.sealed = vault.seal(tokens.to_bytes(), *self._place())
+        self.sealed = vault.seal(tokens.to_bytes(), *self.place(self))
 
     def open(self, vault: Vault) -> Tokens:
         """Return the tokens, or raise SealBroken."""
-        return Tokens.from_bytes(vault.open(self.sealed, *self._place()))
+        return Tokens.from_bytes(vault.open(self.sealed, *self.place(self)))
 
     def remaining(self, at: datetime) -> timedelta | None:
         """How long the access token lives; None: the provider set no end."""
@@ -108,8 +110,10 @@ class Grant(Renewal, Base):
             return self.last_used_at + timedelta(days=unused_token_days)
         return self.expires_at
 
-    def _place(self) -> tuple[str | int, ...]:
-        return ("grants", self.id, self.incarnation, self.user_id, self.provider, "tokens", self.account_id)
+    @staticmethod
+    def place(row: Any) -> tuple[str | int, ...]:
+        """Return what the seal is bound to. `row` is an object, or a plain row of the columns `BOUND_TO`."""
+        return ("grants", row.id, row.incarnation, row.user_id, row.provider, "tokens", row.account_id)
 
 
 class ServiceConnection(Base):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any, ClassVar
 
 from sqlalchemy import Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
+
+from app.vault import Vault
 
 from .base import NEVER_REUSED, Base, Id, PrimaryKey, now
 
@@ -53,6 +56,24 @@ class KeyCheck(Base):
 
     __tablename__ = "key_checks"
 
+    KNOWN: ClassVar = b"latchkey"
+
     key_id: Mapped[str] = mapped_column(String(32), primary_key=True)
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+    @classmethod
+    def of_primary(cls, vault: Vault) -> KeyCheck:
+        """Return the check value of the key that seals."""
+        check = cls(key_id=vault.primary)
+        check.sealed = vault.seal(cls.KNOWN, *cls.place(check))
+        return check
+
+    def open(self, vault: Vault) -> bytes:
+        """Return the known text, or raise SealBroken."""
+        return vault.open(self.sealed, *self.place(self))
+
+    @staticmethod
+    def place(row: Any) -> tuple[str | int, ...]:
+        """Return what the seal is bound to."""
+        return ("key_checks", row.key_id)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy import ColumnElement, ForeignKey, String, Text, func
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .base import NEVER_REUSED, Base, Id, PrimaryKey, now
@@ -27,10 +28,20 @@ class User(Base):
     # What a host application that issues the tokens calls this user; null: the account is our own.
     external_id: Mapped[int | None] = mapped_column(Id, unique=True, index=True)
 
-    @property
+    @hybrid_property
     def shown_id(self) -> int:
         """The `user_id` that callers see and send."""
         return self.id if self.external_id is None else self.external_id
+
+    @shown_id.inplace.expression
+    @classmethod
+    def _shown_id(cls) -> ColumnElement[int]:
+        return func.coalesce(cls.external_id, cls.id)
+
+    @property
+    def known_email(self) -> str | None:
+        """The address; a host application tells none of its users'."""
+        return self.email or None
 
 
 class Departure(Base):

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from requests import PreparedRequest, RequestException, Response, Session, Timeout
 from requests.adapters import HTTPAdapter
+from requests.exceptions import SSLError
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
@@ -32,6 +33,8 @@ LARGEST = 1 << 20  # bytes, after decompression
 CHUNK = 1 << 16
 THREADS = 32
 USER_AGENT = "Latchkey (self-hosted connections service)"
+
+log = logging.getLogger(__name__)
 
 for _name in ("requests_oauthlib", "oauthlib", "urllib3"):  # at DEBUG these log tokens and client secrets
     logging.getLogger(_name).setLevel(logging.WARNING)
@@ -81,6 +84,9 @@ class Outbound:
             raise ProviderFailure(Failure.TIMED_OUT) from None
         except Timeout:
             raise ProviderFailure(Failure.TIMED_OUT) from None
+        except SSLError:
+            log.error("a provider's certificate is not good, or not for its name")
+            raise ProviderFailure(Failure.UNAVAILABLE) from None
         except (RequestException, HTTPError, OSError):
             raise ProviderFailure(Failure.UNAVAILABLE) from None
 

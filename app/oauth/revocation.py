@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from urllib.parse import quote
 
 from requests import Response
 
@@ -69,7 +70,7 @@ def _permissions(client: Client, ending: Ending, url: str) -> Outcome:
     # The app's own token works after the user's has died, but only for an account that is known.
     app_token = f"{client.registration.client_id}|{client.registration.client_secret}"
     token = app_token if ending.account_id else ending.access_token
-    url = url.replace("{account_id}", ending.account_id or "me")
+    url = url.replace("{account_id}", quote(ending.account_id, safe="") or "me")
     return _outcome(client, client.send("DELETE", url, params=client.proof(token), headers=bearer(token)))
 
 

@@ -47,9 +47,9 @@ class PasswordSchema(Schema):
 
 
 class UserSchema(Schema):
-    id = fields.Integer()
+    id = fields.Integer(attribute="shown_id")
     username = fields.String()
-    email = fields.String()
+    email = fields.String(attribute="known_email")
     created_at = Moment()
 
 

@@ -17,12 +17,12 @@ from app.errors import (
     WrongPassword,
 )
 from app.extensions import db, reading
-from app.models import Grant, Login, User, now
+from app.models import Departure, Grant, Login, User, now
 from app.usernames import key_of
 
 from . import audit, ending, passwords, revocations, spooled
 from .bearer import TokenPair, begin_login
-from .receiving import queue_unconfirmed
+from .sparing import queue_unconfirmed
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def login(*, password: str, address: str, username: str | None = None, email: st
     user_id, password_hash = db.session.execute(found).one_or_none() or (None, None)
     db.session.rollback()
     whose = f"{column.key}\n{key_of(name)}"
-    if not passwords.attempt(password_hash, password, whose=whose, address=address):
+    if not passwords.attempt(password_hash, password, whose=whose, address=address, user_id=user_id):
         audit.record("user.login_refused", user_id=user_id)
         db.session.commit()
         raise InvalidCredentials
@@ -116,6 +116,8 @@ def _remove(user: User) -> None:
     grants = db.session.scalars(select(Grant).where(Grant.user_id == user_id).with_for_update()).all()
     queued = [revocations.queue_grant(grant) for grant in grants] + queue_unconfirmed(user_id)
     audit.record("user.delete", user_id=user_id)
+    if user.external_id is not None:
+        db.session.merge(Departure(external_id=user.external_id, at=now()))
     db.session.delete(user)
     db.session.commit()
     ending.run(queued)
@@ -132,9 +134,10 @@ def reset_password(*, username: str, password: str) -> None:
 
 
 def set_disabled(*, username: str, disabled: bool) -> None:
-    """Shut a user out, or let them in again. Raises UserNotFound."""
+    """Shut a user out and end every login, or let them in again. Raises UserNotFound."""
     user = named(username)
     user.disabled_at = now() if disabled else None
+    db.session.execute(delete(Login).where(Login.user_id == user.id))  # not even when they are let in again
     audit.record("user.disable" if disabled else "user.enable", user_id=user.id)
     db.session.commit()
 
@@ -184,7 +187,8 @@ def _prove(user_id: int, password: str, address: str) -> User:
     reading()
     password_hash = db.session.scalar(select(User.password_hash).where(User.id == user_id))
     db.session.rollback()
-    proven = passwords.attempt(password_hash, password, whose=f"id\n{user_id}", address=address)
+    whose = f"id\n{user_id}"
+    proven = passwords.attempt(password_hash, password, whose=whose, address=address, user_id=user_id)
     user = db.session.scalar(select(User).where(User.id == user_id).with_for_update())
     if not proven or user is None or user.password_hash != password_hash:
         audit.record("user.password_refused", user_id=user_id)

@@ -14,7 +14,7 @@ from .passwords import WINDOW
 from .pending import Stage
 
 ENDED: tuple[Delete, ...] = (
-    # An answer that nobody confirmed is no mere row: receiving.end_next_unconfirmed ends it.
+    # An answer that nobody confirmed is no mere row: sparing.end_next_unconfirmed ends it.
     delete(Flow).where(Flow.stage != Stage.ANSWERED.value, Flow.expires_at <= clock()),
     delete(Login).where(Login.expires_at <= clock()),
     delete(LoginFailure).where(LoginFailure.at <= clock(-WINDOW.total_seconds())),

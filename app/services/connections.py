@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from app import counters
 from app.connection_types import KNOWN_WORDS, ConnectionType, find_type, type_of
 from app.errors import (
     ConnectionNotFound,
@@ -19,13 +19,11 @@ from app.errors import (
     TooManyConnections,
     UnknownConnectionType,
 )
-from app.extensions import db, reading, settings, vault
+from app.extensions import db, disclosing, reading, settings, vault
 from app.models import Connection, User
 from app.vault import SealBroken
 
-from . import audit
-
-log = logging.getLogger(__name__)
+from . import alarm, audit
 
 _DASHES = re.compile(r"-{3,}")
 _MASK_WITHOUT_SECRET = "A mask stands for a stored secret, and none is stored here."
@@ -57,7 +55,7 @@ def store(
     *, user_id: int, name: str, type: str, data: Mapping[str, Any], shape: ConnectionType
 ) -> Connection:
     """Add the row, sealed, to the transaction under way. `type` may be any word; the data fits `shape`."""
-    kept = _without_masks(shape, data, stored={})
+    kept = checked(shape, data, stored={})
     _refuse_more_than_allowed(user_id)
     row = Connection(user_id=user_id, name=name, type=type, outline={}, sealed=b"")
     db.session.add(row)
@@ -69,11 +67,13 @@ def store(
 
 def read(*, user_id: int, id: int | None) -> Opened:
     """Return one connection in full. Raises ConnectionNotFound, SecretUnreadable."""
+    disclosing()
     row = find(user_id, id, to_change=False)
     data = opened(row)
     audit.record("connection.read", user_id=user_id, target=f"connection:{row.id}", detail=fields_of(data))
     result = Opened(row.id, row.name, row.type, data)
     db.session.commit()
+    counters.secrets_read.labels("typed").inc()
     return result
 
 
@@ -110,7 +110,7 @@ def replace(
     row = find(user_id, id)
     shape = shape or type_of(row.type)
     masked = any(_is_mask(shape, name, value) for name, value in data.items())
-    kept = _without_masks(shape, data, stored=opened(row) if masked else {})
+    kept = checked(shape, data, stored=opened(row) if masked else {})
     seal(row, kept)
     audit.record("connection.replace", user_id=user_id, target=f"connection:{row.id}", detail=fields_of(kept))
     db.session.commit()
@@ -137,7 +137,7 @@ def opened(row: Connection) -> dict[str, Any]:
     try:
         return row.open(vault)
     except SealBroken:
-        log.error("connection %s does not open", row.id)
+        alarm.does_not_open("connections", row.id)
         raise SecretUnreadable from None
 
 
@@ -157,7 +157,7 @@ def _listed(row: Connection) -> Opened:
     try:
         row.open(vault)
     except SealBroken:
-        log.error("connection %s does not open", row.id)
+        alarm.does_not_open("connections", row.id)
         return Opened(row.id, row.name, row.type, _without_secrets(row), unreadable=True)
     return Opened(row.id, row.name, row.type, row.masked())
 
@@ -172,9 +172,7 @@ def _is_mask(shape: ConnectionType, name: str, value: Any) -> bool:
     return isinstance(value, str) and _DASHES.fullmatch(value) is not None and shape.is_secret(name)
 
 
-def _without_masks(
-    shape: ConnectionType, data: Mapping[str, Any], *, stored: Mapping[str, Any]
-) -> dict[str, Any]:
+def checked(shape: ConnectionType, data: Mapping[str, Any], *, stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return the data as it will be kept: masks filled in, nulls gone, and all of it checked."""
     masks = [name for name, value in data.items() if _is_mask(shape, name, value)]
     problems = {name: [_MASK_WITHOUT_SECRET] for name in masks if name not in stored}

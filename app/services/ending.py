@@ -11,7 +11,9 @@ from datetime import timedelta
 
 from sqlalchemy import or_, select, update
 
-from app.extensions import db, outbound, reading, registrations, vault
+from app import counters
+from app.errors import ProviderBusy
+from app.extensions import db, lanes, outbound, reading, registrations, vault
 from app.models import Grant, Revocation, Tokens, clock, now
 from app.oauth.answers import Failure, Kind, ProviderFailure
 from app.oauth.client import Client
@@ -22,7 +24,7 @@ from app.oauth.revocation import Ending, Outcome, revoke
 from app.providers import provider_named
 from app.vault import SealBroken
 
-from . import audit
+from . import alarm, audit
 from .revocations import FIRST_RETRY, GIVEN_UP_AFTER
 
 LONGEST_RETRY = 3600
@@ -63,6 +65,9 @@ def _attempt(row_id: int, deadline: Deadline) -> Outcome:
     try:
         outcome = _end(row_id, deadline)
     except SealBroken:
+        alarm.does_not_open("revocations", row_id)
+        outcome, tried = Outcome.QUEUED, False
+    except ProviderBusy:
         outcome, tried = Outcome.QUEUED, False
     except ProviderFailure as failure:
         # No token of it works any more, so there is none left to end it with.
@@ -83,9 +88,10 @@ def _note(row: Revocation, outcome: Outcome, *, tried: bool, retry_after: float)
     """
     at = db.session.scalars(select(clock())).one()
     is_late = tried and at - row.created_at >= GIVEN_UP_AFTER and row.attempts >= LEAST_ATTEMPTS
-    found = "given_up" if outcome is Outcome.QUEUED and is_late else outcome.value
+    found = counters.GIVEN_UP if outcome is Outcome.QUEUED and is_late else outcome.value
     target = f"{row.provider}:{row.account_id}"
     audit.record("grant.revoke", user_id=row.user_id, target=target, detail=found)
+    counters.revocations.labels(row.provider, found).inc()
     if found != Outcome.QUEUED.value:
         db.session.delete(row)
         return
@@ -123,19 +129,23 @@ def _end(row_id: int, deadline: Deadline) -> Outcome:
     registration, tokens = registrations[row.provider], row.open(vault)
     if registration is None:
         raise ProviderFailure(Failure.NOT_READY)
-    one_by_one = registration.provider.revocation is Way.APPLICATION
-    if shared and not one_by_one:
+    if shared and registration.provider.revocation is not Way.APPLICATION:
         return Outcome.SHARED
-    client, access_token = Client(registration, deadline), tokens.access_token
     if shared and row.expires_at is not None and row.expires_at <= now():
         return Outcome.ALREADY_GONE  # refreshing what may be spent could end what lives
-    if one_by_one:  # takes a live access token, and no other
-        access_token = _live_access_token(row, tokens, client, deadline)
-    ending = Ending(access_token, tokens.refresh_token, row.account_id, whole_grant=not shared)
-    outcome = outbound.within(deadline, lambda: revoke(client, ending))
+    with lanes.enter(registration.provider):
+        outcome = _ask(row, tokens, Client(registration, deadline), deadline, shared=shared)
     if outcome is Outcome.REVOKED and not shared:
         _doubt(row)
     return outcome
+
+
+def _ask(row: Revocation, tokens: Tokens, client: Client, deadline: Deadline, *, shared: bool) -> Outcome:
+    access_token = tokens.access_token
+    if client.provider.revocation is Way.APPLICATION:  # takes a live access token, and no other
+        access_token = _live_access_token(row, tokens, client, deadline)
+    ending = Ending(access_token, tokens.refresh_token, row.account_id, whole_grant=not shared)
+    return outbound.within(deadline, lambda: revoke(client, ending))
 
 
 def _is_alive(row: Revocation) -> bool:

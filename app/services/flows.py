@@ -79,13 +79,10 @@ def _difference(wish: Wish) -> tuple[str, ...]:
     return () if grant is None else health.missing_of(grant)
 
 
-def claim(
-    provider: Provider | None, parameters: CallbackParameters, browsers: Collection[str]
-) -> Pending | None:
-    """Take the flow that a callback brings back, or return None and leave every flow as it is.
+def recognize(provider: Provider | None, parameters: CallbackParameters) -> Provider | None:
+    """Return whose flow a callback may bring back: this provider's, or any's where None; None: no flow's.
 
-    It must be this provider's (any's, where None), begun by one of these browsers or by none, and the
-    callback's `iss` must be its provider's. Many at once with one state: one gets it.
+    The callback's `iss` must be that provider's.
     """
     if parameters.state is None:
         return None
@@ -93,11 +90,18 @@ def claim(
     name = db.session.scalar(select(Flow.provider).where(Flow.key == fingerprint(parameters.state)))
     db.session.rollback()
     registration = registrations.get(name) if name else None
-    if registration is None or (provider is not None and provider.name != name):
+    if registration is None or not parameters.issued_by(registration):
         return None
-    if not parameters.issued_by(registration):
-        return None
-    return take(Stage.ASKED, key=parameters.state, browsers=browsers, or_unbound=not settings.strict_connect)
+    return registration.provider if provider in (None, registration.provider) else None
+
+
+def claim(parameters: CallbackParameters, browsers: Collection[str]) -> Pending | None:
+    """Take the flow that a recognized callback brings back, begun by one of these browsers or by none.
+
+    None leaves every flow as it is. Many at once with one state: one gets it.
+    """
+    state = parameters.state or ""
+    return take(Stage.ASKED, key=state, browsers=browsers, or_unbound=not settings.strict_connect)
 
 
 def hold(pending: Pending, answer: bytes, *, browser: str) -> str:

@@ -18,12 +18,13 @@ from app.vault import SealBroken
 
 from . import audit, ending, keeping, revocations
 from .pending import Wish
-from .receiving import Received, spare
+from .received import Received
+from .sparing import spare
 
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """One service that a user is connected to now."""
+    """One service that a user is connected to now. `user_id` is what callers see."""
 
     id: int
     user_id: int
@@ -43,8 +44,9 @@ def attach(wish: Wish, received: Received, deadline: Deadline) -> list[Connected
     nothing, and spare what was received.
     """
     spared: list[Outcome | int] = []
-    user = select(User.id).where(User.id == wish.user_id, User.disabled_at.is_(None)).with_for_update()
-    if db.session.scalar(user) is None:
+    user = select(User.shown_id).where(User.id == wish.user_id, User.disabled_at.is_(None)).with_for_update()
+    shown_id = db.session.scalar(user)
+    if shown_id is None:
         spare(wish, received.fresh.tokens, received.fresh.account_id, deadline)
         raise InvalidSession
     grant = db.session.scalar(
@@ -65,7 +67,7 @@ def attach(wish: Wish, received: Received, deadline: Deadline) -> list[Connected
         grant = _new_grant(wish, received)
     else:
         spared += _renew(wish, grant, received)
-    connected = _link(grant)
+    connected = _link(grant, shown_id)
     audit.record(
         "connection.connect", user_id=wish.user_id, target=wish.provider.name, detail=_told(wish, received)
     )
@@ -122,13 +124,13 @@ def _describe(grant: Grant, received: Received) -> None:
     grant.scopes_asked = list(received.scopes_asked)
 
 
-def _link(grant: Grant) -> list[Connected]:
+def _link(grant: Grant, shown_id: int) -> list[Connected]:
     """Connect every service of the grant's provider that is offered; one connected before keeps its id."""
     provider = provider_named(grant.provider)
     names = [service.name for service in provider.services]
     offered = db.session.scalars(
         select(Service).where(Service.name.in_(names), Service.enabled).order_by(Service.id)
-    )
+    ).all()
     known = {link.service_id: link for link in grant.links}
     links = []
     for service in offered:
@@ -143,7 +145,7 @@ def _link(grant: Grant) -> list[Connected]:
     return [
         Connected(
             id=link.id,
-            user_id=link.user_id,
+            user_id=shown_id,
             service_id=link.service_id,
             service_name=link.service.name,
             service_display_name=link.service.display_name,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from sqlalchemy import ColumnElement, case, not_
+
 from app.models import Grant
 from app.oauth.answers import Kind, missing_scopes
 from app.oauth.provider import ServiceDeclaration
@@ -61,6 +63,17 @@ def of(grant: Grant, service: ServiceDeclaration, at: datetime) -> Health:
         reason = f"{title} is connected without {len(missing)} of the permissions that were asked for"
         return Health(Word.MISSING_SCOPES, reason, f"{again}, and allow them", f"{path}?scopes=missing")
     return Health(Word.OK, f"{title} is connected" + (" and renews itself" if grant.renewable else ""))
+
+
+def word_in_sql(at: datetime) -> ColumnElement[str]:
+    """Return the word of `of` for each grant of a query. OK may be MISSING_SCOPES: scopes are not judged."""
+    return case(
+        (Grant.ended_at.is_not(None), Word.RECONNECT_REQUIRED.value),
+        (Grant.failure.is_not(None), Word.DEGRADED.value),
+        (not_(Grant.renewable) & (Grant.expires_at <= at), Word.RECONNECT_REQUIRED.value),
+        (Grant.ends_at <= at + timedelta(days=WARN_DAYS[0]), Word.EXPIRING.value),
+        else_=Word.OK.value,
+    )
 
 
 def missing_of(grant: Grant) -> tuple[str, ...]:

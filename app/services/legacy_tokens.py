@@ -7,19 +7,20 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
+from app import counters
 from app.connection_types import LONE_TOKEN, family_of
 from app.errors import ConnectionNotFound, LegacyTokenNotFound, ServiceNotConnected, ServiceNotFound
-from app.extensions import db, vault
-from app.models import Connection
+from app.extensions import db, disclosing, vault
+from app.models import Connection, User
 from app.oauth.provider import Provider
 from app.providers import ACCESS_WORDS
 from app.vault import SealBroken
 
-from . import audit, connections, tokens
+from . import alarm, audit, connections, tokens
 
 
 class LegacyToken(NamedTuple):
-    """One row of the old list. `token` is None where it no longer opens."""
+    """One row of the old list. `token` is None where it no longer opens; `user_id` is what callers see."""
 
     id: int
     created_at: datetime
@@ -42,6 +43,7 @@ def get(*, user_id: int, name: str, token_type: str) -> str:
     Where none is stored and `name` is empty or the service's own, it is the live token of the connected
     service. Raises LegacyTokenNotFound, and what `tokens.live` raises.
     """
+    disclosing()
     rows = db.session.scalars(
         select(Connection)
         .where(
@@ -55,6 +57,7 @@ def get(*, user_id: int, name: str, token_type: str) -> str:
     token: str = connections.opened(row)["token"]
     audit.record("connection.read", user_id=user_id, target=f"connection:{row.id}", detail="token")
     db.session.commit()
+    counters.secrets_read.labels("legacy").inc()
     return token
 
 
@@ -76,14 +79,19 @@ def _names(provider: Provider, word: str) -> bool:
 
 def every(*, user_id: int) -> list[LegacyToken]:
     """Return all legacy tokens of a user by id, in full."""
-    rows = db.session.scalars(
-        select(Connection).where(Connection.user_id == user_id).order_by(Connection.id)
+    disclosing()
+    rows = db.session.execute(
+        select(Connection, User.shown_id)
+        .join(User, User.id == Connection.user_id)
+        .where(Connection.user_id == user_id)
+        .order_by(Connection.id)
     ).all()
-    opened = [(row, _token(row)) for row in rows if row.holds_one_token]
-    tokens = [_seen(row, token) for row, token in opened if isinstance(token, str | None)]
+    opened = [(row, _token(row), shown_id) for row, shown_id in rows if row.holds_one_token]
+    tokens = [_seen(row, token, shown_id) for row, token, shown_id in opened if isinstance(token, str | None)]
     ids = ", ".join(str(token.id) for token in tokens)
     audit.record("connection.read_all", user_id=user_id, target="connections", detail=f"token of: {ids}")
     db.session.commit()
+    counters.secrets_read.labels("legacy").inc(len(tokens))
     return tokens
 
 
@@ -131,16 +139,17 @@ def _token(row: Connection) -> Any:
     try:
         return row.open(vault)["token"]
     except SealBroken:
+        alarm.does_not_open("connections", row.id)
         return None
 
 
-def _seen(row: Connection, token: str | None) -> LegacyToken:
+def _seen(row: Connection, token: str | None, shown_id: int) -> LegacyToken:
     return LegacyToken(
         id=row.id,
         created_at=row.created_at,
         updated_at=row.updated_at,
         token=token,
         token_type=row.type,
-        user_id=row.user_id,
+        user_id=shown_id,
         name=row.name,
     )

@@ -17,6 +17,8 @@ from app.extensions import db
 from app.models import LoginFailure, now
 from app.oauth.flow import fingerprint
 
+from . import audit
+
 FREE_FAILURES = 5  # within WINDOW; after that each further one doubles the wait
 WINDOW = timedelta(minutes=15)
 
@@ -35,13 +37,16 @@ def renewed(password_hash: str | None, password: str) -> str | None:
     return hashed(password) if outdated else None
 
 
-def attempt(password_hash: str | None, password: str, *, whose: str, address: str) -> bool:
+def attempt(
+    password_hash: str | None, password: str, *, whose: str, address: str, user_id: int | None
+) -> bool:
     """Tell whether this is the password; None is nobody's. Raises TooManyAttempts with a time to wait.
 
     Failures are counted for `whose` and the address together, so that nobody can lock another out.
+    `user_id` is who may read of it in their audit.
     """
     who = fingerprint(f"{whose}\n{address}")
-    _count(who)
+    _count(who, user_id)
     if not _verify(password_hash or _NOBODY, password) or password_hash is None:
         return False
     db.session.execute(delete(LoginFailure).where(LoginFailure.who == who))
@@ -56,7 +61,7 @@ def _verify(password_hash: str, password: str) -> bool:
         return False
 
 
-def _count(who: str) -> None:
+def _count(who: str, user_id: int | None) -> None:
     """Count an attempt before it is judged, so that many at once count as many. Raises TooManyAttempts."""
     this = LoginFailure(who=who)
     db.session.add(this)
@@ -67,6 +72,7 @@ def _count(who: str) -> None:
         wait = min(2 ** (count - FREE_FAILURES + 1), WINDOW.seconds) - (now() - last).total_seconds()
         if wait > 0:
             db.session.delete(this)  # a refused attempt does not prolong the wait
+            audit.record("user.slowed_down", user_id=user_id)
             db.session.commit()
             raise TooManyAttempts(retry_after=int(wait) + 1)
     db.session.rollback()

@@ -16,6 +16,8 @@ from app.oauth.provider import Provider, ServiceDeclaration
 from app.providers import provider_of, service_named
 from app.vault import SealBroken
 
+from . import alarm
+
 LIFE = timedelta(minutes=10)
 
 
@@ -93,6 +95,7 @@ def seen(flow: Flow) -> Pending | None:
     try:
         secret = flow.open(vault) if flow.sealed else b""
     except SealBroken:
+        alarm.does_not_open("flows", flow.key[:8])
         return None
     if username is None:
         return None

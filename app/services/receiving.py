@@ -1,139 +1,57 @@
-"""What a flow brings back: its code is exchanged, its account asked for; or it is refused, or declined."""
+"""What a flow brings back: its code is exchanged, and it is asked whose account the tokens are for."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select
 
-from app.errors import OAuthFailed, TicketExpired, TokenExchangeFailed
-from app.extensions import db, outbound, vault
-from app.models import Flow, Grant, Reading, Tokens, clock
+from app.errors import LatchkeyError, OAuthFailed, TokenExchangeFailed
+from app.extensions import db, outbound, spool
+from app.models import Grant, Reading, Tokens, clock
 from app.oauth import exchange
-from app.oauth.answers import Account, ProviderFailure, TokenAnswer, granted_scopes
+from app.oauth.answers import Failure, ProviderFailure, TokenAnswer, granted_scopes
 from app.oauth.client import Client
 from app.oauth.exchange import Identity
 from app.oauth.outbound import Deadline
-from app.oauth.provider import Binding
+from app.oauth.provider import Binding, Provider
 from app.oauth.registration import Registration
-from app.oauth.revocation import Outcome
-from app.vault import SealBroken
+from app.spool import Entry, Place, Slot
 
-from . import audit, ending, revocations
+from . import spooled
 from .flows import ready
 from .keeping import Fresh
-from .pending import Pending, Stage, Wish
+from .pending import Pending, Wish
+from .received import Received
+from .sparing import refuse, spare
+
+log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """What a provider gave for a code: tokens, whose account they are for, and what was asked for."""
+@contextmanager
+def receiving(pending: Pending, *, code: str, deadline: Deadline) -> Iterator[Received]:
+    """Exchange a flow's code, ask whose account it is, and give what was received to the block to store.
 
-    fresh: Fresh
-    account_label: str
-    former_ids: Sequence[str]
-    scopes_asked: Sequence[str]
-    reconnects: str | None = None  # the incarnation of the grant that was there when the code came
-
-    @property
-    def account(self) -> Account:
-        return Account(self.fresh.account_id, self.account_label, tuple(self.former_ids))
-
-    def to_bytes(self) -> bytes:
-        """Return what is held until the user confirms it, which is then a wish of its own time."""
-        kept = {**asdict(self), "fresh": self.fresh.to_document(), "reconnects": None}
-        return json.dumps(kept).encode("utf-8")
-
-    @classmethod
-    def from_bytes(cls, raw: bytes) -> Received:
-        stored = json.loads(raw)
-        if "fresh" not in stored:
-            raise SealBroken("of another release")
-        return cls(**{**stored, "fresh": Fresh.from_document(stored["fresh"])})
-
-
-def receive(pending: Pending, *, code: str, deadline: Deadline) -> Received:
-    """Exchange a flow's code and ask whose account it is. Holds no transaction.
-
-    Raises OAuthFailed or TokenExchangeFailed with a sentence of our own; what was received by then is spared.
+    Until the block has ended, or has refused in a word of ours, the tokens are on this node's disk too: where
+    neither comes to pass, the spool's replay ends them. Holds no transaction. Raises OAuthFailed or
+    TokenExchangeFailed with a sentence of our own; what was received by then is spared.
     """
     registration = ready(pending.wish.service)
     reconnects, reading = _before(pending.wish)
     db.session.rollback()
     client = Client(registration, deadline)
-    answer = _redeem(client, pending, code, deadline)
-    answered_at = reading.now()
-    try:
-        answer, identity = outbound.within(deadline, lambda: _inquire(client, answer))
-    except ProviderFailure as failure:
-        refuse(pending.wish, failure.kind.name.lower())
-        spare(pending.wish, Tokens(answer.access_token, answer.refresh_token), "", deadline)
-        raise OAuthFailed(reason=failure.kind.value) from None
-    received = _received(pending.wish, registration, answer, identity, answered_at)
-    return replace(received, reconnects=reconnects)
-
-
-def held(pending: Pending) -> Received:
-    """Return what was held until its user's word. Raises TicketExpired where it can no longer be read."""
-    try:
-        return Received.from_bytes(pending.secret)
-    except SealBroken:
-        raise TicketExpired from None
-
-
-def refuse(wish: Wish, why: str) -> None:
-    """Note a flow that came back without a connection, and why in a word."""
-    audit.record("connection.refused", user_id=wish.user_id, target=wish.provider.name, detail=why)
-    db.session.commit()
-
-
-def decline(wish: Wish, received: Received, deadline: Deadline) -> None:
-    """Note that a user did not confirm the account, and spare what was received."""
-    refuse(wish, "not confirmed")
-    spare(wish, received.fresh.tokens, received.fresh.account_id, deadline)
-
-
-def spare(wish: Wish, tokens: Tokens, account_id: str, deadline: Deadline) -> None:
-    """Deal with tokens that will not be stored: they end, unless a live row needs their grant.
-
-    Ends the transaction under way. An `account_id` of "" is an account that could not be told.
-    """
-    queued = revocations.queue(
-        wish.provider, user_id=wish.user_id, account_id=account_id, tokens=tokens, expires_at=None
-    )
-    audit.record("grant.spare", user_id=wish.user_id, target=f"{wish.provider.name}:{account_id}")
-    db.session.commit()
-    ending.run([queued], deadline)
-
-
-def queue_unconfirmed(user_id: int) -> list[Outcome | int]:
-    """Queue the end of what this user never confirmed. Part of the transaction under way."""
-    mine = select(Flow).where(Flow.user_id == user_id, Flow.stage == Stage.ANSWERED.value)
-    return [_queue(flow) for flow in db.session.scalars(mine).all()]
-
-
-def end_next_unconfirmed() -> bool:
-    """End one answer that nobody confirmed in time; tell whether there was one."""
-    late = select(Flow).where(Flow.stage == Stage.ANSWERED.value, Flow.expires_at <= clock())
-    flow = db.session.scalar(late.limit(1).with_for_update(skip_locked=True))
-    queued = [] if flow is None else [_queue(flow)]
-    db.session.commit()
-    ending.run(queued)
-    return bool(queued)
-
-
-def _queue(flow: Flow) -> Outcome | int:
-    """Take an unconfirmed answer away and queue its end."""
-    db.session.delete(flow)
-    try:
-        received = Received.from_bytes(flow.open(vault))
-    except SealBroken:
-        return Outcome.UNSUPPORTED
-    audit.record("grant.spare", user_id=flow.user_id, target=f"{flow.provider}:{received.fresh.account_id}")
-    return revocations.queue_fresh(received.fresh)
+    with _room(client.provider) as slot:
+        answer = _redeem(client, pending, code, deadline)
+        first = _fresh(pending.wish, answer, reading.now())
+        entry = spooled.put(slot, Place.of_no_row(), first)
+        with _forgetting(entry):
+            identity, answer = _identified(pending.wish, client, answer, deadline)
+            received = _received(registration, _fresh(pending.wish, answer, first.at), identity)
+            yield replace(received, reconnects=reconnects)
 
 
 def _before(wish: Wish) -> tuple[str | None, Reading]:
@@ -145,6 +63,28 @@ def _before(wish: Wish) -> tuple[str | None, Reading]:
     return incarnation, Reading(at)
 
 
+def _room(provider: Provider) -> Slot:
+    """Set room aside for the answer, while a full disk harms nothing yet."""
+    try:
+        return spool.reserve()
+    except OSError as error:
+        log.critical("SPOOL_DIR: nothing can be kept there (%s)", type(error).__name__)
+        raise _failed(provider, Failure.NOT_READY) from None
+
+
+@contextmanager
+def _forgetting(entry: Entry | None) -> Iterator[None]:
+    """Drop the entry when the block has decided what becomes of it, by its end or by a word of ours."""
+    try:
+        yield
+    except LatchkeyError:
+        if entry is not None:
+            entry.drop()
+        raise
+    if entry is not None:
+        entry.drop()
+
+
 def _redeem(client: Client, pending: Pending, code: str, deadline: Deadline) -> TokenAnswer:
     verifier, redirect_uri = pending.secret.decode(), pending.redirect_uri
     try:
@@ -154,28 +94,47 @@ def _redeem(client: Client, pending: Pending, code: str, deadline: Deadline) -> 
         )
     except ProviderFailure as failure:
         refuse(pending.wish, failure.kind.name.lower())
-        by_state = client.provider.binding is Binding.COOKIE
-        raise (TokenExchangeFailed if by_state else OAuthFailed)(reason=failure.kind.value) from None
+        raise _failed(client.provider, failure.kind) from None
 
 
-def _inquire(client: Client, answer: TokenAnswer) -> tuple[TokenAnswer, Identity]:
-    answer = exchange.lengthen(client, answer)
-    return answer, exchange.identify(client, answer)
+def _failed(provider: Provider, why: Failure) -> LatchkeyError:
+    by_state = provider.binding is Binding.COOKIE
+    return (TokenExchangeFailed if by_state else OAuthFailed)(reason=why.value)
 
 
-def _received(
-    wish: Wish, registration: Registration, answer: TokenAnswer, identity: Identity, at: datetime
-) -> Received:
-    account = identity.account
-    fresh = Fresh(
+def _identified(
+    wish: Wish, client: Client, answer: TokenAnswer, deadline: Deadline
+) -> tuple[Identity, TokenAnswer]:
+    """Return whose tokens these are, and the longest-lived that they can be exchanged for."""
+
+    def inquire() -> tuple[Identity, TokenAnswer]:
+        longest = exchange.lengthen(client, answer)
+        return exchange.identify(client, longest), longest
+
+    try:
+        return outbound.within(deadline, inquire)
+    except ProviderFailure as failure:
+        refuse(wish, failure.kind.name.lower())
+        spare(wish, Tokens(answer.access_token, answer.refresh_token), "", deadline)
+        raise OAuthFailed(reason=failure.kind.value) from None
+
+
+def _fresh(wish: Wish, answer: TokenAnswer, at: datetime) -> Fresh:
+    """Return the tokens of an answer, before it is known whose account they are for."""
+    return Fresh(
         user_id=wish.user_id,
         provider=wish.provider.name,
-        account_id=account.id,
+        account_id="",
         access_token=answer.access_token,
         refresh_token=answer.refresh_token,
         at=at,
         expires_at=answer.expires_at(at),
         refresh_expires_at=answer.refresh_expires_at(at),
-        scopes_granted=granted_scopes(registration, identity.scopes),
+        scopes_granted=(),
     )
+
+
+def _received(registration: Registration, fresh: Fresh, identity: Identity) -> Received:
+    account, scopes = identity.account, granted_scopes(registration, identity.scopes)
+    fresh = replace(fresh, account_id=account.id, scopes_granted=scopes)
     return Received(fresh, account.label, account.former_ids, registration.scopes)

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from app import counters
 from app.extensions import db, outbound, registrations, spool, vault
 from app.models import Grant, Reading, Tokens, clock
 from app.oauth import exchange
@@ -25,7 +26,7 @@ from app.oauth.registration import Registration
 from app.spool import Slot
 from app.vault import SealBroken
 
-from . import audit, keeping, leases, spooled
+from . import alarm, audit, keeping, leases, spooled
 from .keeping import Fresh
 from .leases import Lease
 
@@ -94,7 +95,7 @@ def _attempt(lease: Lease, grant: Grant, at: datetime) -> _Attempt | None:
     try:
         tokens = grant.open(vault)
     except SealBroken:
-        log.error("grant %s does not open", grant.id)
+        alarm.does_not_open("grants", grant.id)
         grant.due_at = at + UNREADABLE_FOR
         grant.release()
         return None
@@ -155,6 +156,7 @@ def _store(attempt: _Attempt, answer: TokenAnswer, slot: Slot, deadline: Deadlin
     else:
         spooled.store(row[0], fresh)
         db.session.commit()
+        counters.refreshes.labels(fresh.provider, counters.RENEWED).inc()
     if entry is not None:
         entry.drop()
 
@@ -209,12 +211,13 @@ def end_refused(grant: Grant) -> None:
 
 def _fail(grant: Grant, failure: ProviderFailure, at: datetime) -> None:
     kind = failure.of_grant
+    counters.refreshes.labels(grant.provider, kind.value).inc()
     if kind is Kind.DEAD_GRANT:
         _end(grant, at, failure.kind.value)
         return
     first = grant.fail(kind.value, at, failure.retry_after)
     if first and kind is Kind.OPERATOR:
-        log.error("%s: %s", grant.provider, failure)
+        log.error("%s: %s", grant.provider, failure.kind.value)
     if first:
         audit.record("grant.refresh_failed", user_id=grant.user_id, target=grant.provider, detail=kind.value)
 

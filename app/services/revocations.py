@@ -15,6 +15,7 @@ from app.oauth.revocation import Outcome
 from app.providers import provider_named
 from app.vault import SealBroken
 
+from . import alarm
 from .keeping import Fresh
 
 FIRST_RETRY = 30  # seconds, and the time that whoever queues has to end it themselves
@@ -43,6 +44,7 @@ def queue_grant(grant: Grant) -> Outcome | int:
     try:
         tokens = grant.open(vault)
     except SealBroken:
+        alarm.does_not_open("grants", grant.id)
         return Outcome.UNSUPPORTED
     return queue(
         provider_named(grant.provider),

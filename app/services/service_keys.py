@@ -137,7 +137,7 @@ def _acting(found: ServiceKey, user: User | None, link: int | None, at: datetime
     """Return what a row of `_shown` says, and whether the key's last use is to be noted anew."""
     caller = None
     if user is not None and (found.for_all or link is not None):
-        caller = Caller(user.id, user.username, user.username_key)
+        caller = Caller(user.id, user.shown_id, user.username, user.username_key)
     is_idle = found.last_used_at is None or at - found.last_used_at > USED_WITHIN
     return Acting(found.id, found.name, frozenset(found.scopes), caller), is_idle
 

@@ -6,8 +6,9 @@ import json
 import logging
 from time import time
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
+from app import counters
 from app.extensions import db, spool, vault
 from app.models import Grant
 from app.oauth.outbound import Deadline
@@ -17,6 +18,7 @@ from app.vault import SealBroken
 from . import audit, ending, keeping, revocations
 from .keeping import Fresh
 
+UNDECIDED = 60.0  # seconds are more than a callback has for storing what its code has brought
 STRANDED = 1.0  # seconds from disk to database are enough for a process that lives
 
 log = logging.getLogger(__name__)
@@ -44,11 +46,11 @@ def settle(place: Place, fresh: Fresh, deadline: Deadline) -> bool:
     Otherwise the row is gone or holds other tokens: then the answer's are spare, unless they are the very
     ones that the row holds, since another process of this node has stored them from the spool.
     """
-    row = select(Grant).where(Grant.id == place.row_id, Grant.incarnation == place.incarnation)
-    grant = db.session.scalar(row.with_for_update())
-    if grant is not None and grant.generation == place.generation:
+    grant = db.session.scalar(_row_of(place, fresh).with_for_update())
+    if grant is not None and place.row_id and grant.generation == place.generation:
         store(grant, fresh)
         db.session.commit()
+        counters.refreshes.labels(fresh.provider, counters.RENEWED).inc()
         return True
     if grant is not None and _holds(grant, fresh):
         db.session.rollback()
@@ -93,7 +95,16 @@ def replay() -> int:
     return stored
 
 
+def _row_of(place: Place, fresh: Fresh) -> Select[Grant]:
+    """Return the row that an answer belongs to, or the one that a code's tokens would be in."""
+    if place.row_id:
+        return select(Grant).where(Grant.id == place.row_id, Grant.incarnation == place.incarnation)
+    return select(Grant).where(Grant.user_id == fresh.user_id, Grant.provider == fresh.provider)
+
+
 def _settle(entry: Entry, deadline: Deadline) -> bool:
+    if not entry.place.row_id and entry.written_at() > time() - UNDECIDED:
+        return False
     sealed = entry.read()
     if sealed is None:
         return False
@@ -101,6 +112,7 @@ def _settle(entry: Entry, deadline: Deadline) -> bool:
         fresh = Fresh.from_document(json.loads(vault.open(sealed, *entry.place.context())))
     except SealBroken:  # it stays: its key may come back
         log.error("SPOOL_DIR: an answer for grant %s does not open", entry.place.row_id)
+        counters.unreadable.labels("spool").inc()
         return False
     stored = settle(entry.place, fresh, deadline)
     entry.drop()

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from app.errors import ReconnectRequired, ServiceNotConfigured, TokenUnavailable
-from app.extensions import db, outbound, reading, registrations, vault
+from app.extensions import db, lanes, outbound, reading, registrations, vault
 from app.models import Grant, Service, ServiceConnection
 from app.oauth.answers import Failure, Kind, ProviderFailure, TokenAnswer, granted_scopes
 from app.oauth.client import Client
@@ -67,7 +67,7 @@ def status(*, user_id: int, service: ServiceDeclaration) -> Status:
 def test(*, user_id: int, service: ServiceDeclaration) -> Tested:
     """Ask the provider whose token this is; renew it first if it is due, and where it is refused.
 
-    Raises ServiceNotFound, ServiceNotConnected, ServiceNotConfigured, SecretUnreadable.
+    Raises ServiceNotFound, ServiceNotConnected, ServiceNotConfigured, SecretUnreadable, ProviderBusy.
     """
     first = tokens.look(user_id=user_id, service=service)
     registration = registrations[first.grant.provider]
@@ -109,7 +109,8 @@ def _ask(now: Look, registration: Registration, deadline: Deadline, *, may_renew
 
 def _identity(now: Look, registration: Registration, deadline: Deadline) -> Identity:
     answer = TokenAnswer(now.grant.open(vault).access_token)
-    return outbound.within(deadline, lambda: identify(Client(registration, deadline), answer))
+    with lanes.enter(registration.provider):
+        return outbound.within(deadline, lambda: identify(Client(registration, deadline), answer))
 
 
 def _last_failure(now: Look) -> Kind:

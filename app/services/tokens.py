@@ -11,15 +11,17 @@ from math import ceil
 
 from sqlalchemy import select
 
+from app import counters
 from app.errors import ReconnectRequired, SecretUnreadable, ServiceNotConnected, TokenUnavailable
-from app.extensions import db, reading, vault
+from app.extensions import db, disclosing, lanes, reading, vault
 from app.models import Grant, ServiceConnection, Tokens, clock
+from app.oauth.lanes import Visit
 from app.oauth.outbound import Deadline
 from app.oauth.provider import ServiceDeclaration
 from app.providers import provider_named
 from app.vault import SealBroken
 
-from . import audit, health, keeping, leases, refreshing, spooled
+from . import alarm, audit, health, keeping, leases, refreshing, spooled
 from .flows import offered
 from .health import Word
 
@@ -86,24 +88,42 @@ def renewed(first: Look, min_ttl: timedelta, wait: Deadline, *, whatever: bool =
     `whatever` renews a token that seems to live long enough. One caller renews; the others look again and
     again until its generation moves.
     """
-    now = first
-    while True:
-        grant = now.grant
-        if grant.ended_at is not None:
-            raise ReconnectRequired(service=now.service.display_name, path=health.start_path(now.service))
-        _check_seal(grant)
-        if grant.generation != first.grant.generation or not (whatever or _is_due(now, min_ttl)):
-            return now
-        if grant.backs_off(now.at) or _belongs_to_another_node(now) or not wait.remaining():
-            return _as_it_is(now)
-        if grant.is_leased(now.at):
-            _pause(LONGEST_WAIT - wait.remaining())
-            spooled.recover_stranded(grant)
-        elif wait.remaining() < ENOUGH:
-            return _as_it_is(now)
-        elif lease := leases.take(grant):
-            refreshing.renew(lease, wait)
-        now = look(user_id=grant.user_id, service=now.service)
+    if _is_good(first, min_ttl, whatever=whatever):
+        return first
+    with lanes.visit(provider_named(first.grant.provider)) as visit:
+        now = first
+        while (
+            not _is_good(now, min_ttl, whatever=whatever) and now.grant.generation == first.grant.generation
+        ):
+            if not _may_wait(now, wait, visit):
+                return _as_it_is(now)
+            _wait_or_renew(now, wait, visit)
+            now = look(user_id=now.grant.user_id, service=now.service)
+        return now
+
+
+def _is_good(now: Look, min_ttl: timedelta, *, whatever: bool) -> bool:
+    """Tell whether this token can be handed out. Raises ReconnectRequired, SecretUnreadable."""
+    if now.grant.ended_at is not None:
+        raise ReconnectRequired(service=now.service.display_name, path=health.start_path(now.service))
+    _check_seal(now.grant)
+    return not whatever and not _is_due(now, min_ttl)
+
+
+def _may_wait(now: Look, wait: Deadline, visit: Visit) -> bool:
+    """Tell whether a renewal may come of waiting any longer, by this caller or another."""
+    if now.grant.backs_off(now.at) or _belongs_to_another_node(now) or visit.must_leave():
+        return False
+    mine_to_do = not now.grant.is_leased(now.at) and visit.has_lane()
+    return wait.remaining() > (ENOUGH if mine_to_do else 0)
+
+
+def _wait_or_renew(now: Look, wait: Deadline, visit: Visit) -> None:
+    if now.grant.is_leased(now.at) or not visit.has_lane():
+        _pause(LONGEST_WAIT - wait.remaining())
+        spooled.recover_stranded(now.grant)
+    elif lease := leases.take(now.grant):
+        refreshing.renew(lease, wait)
 
 
 def _pause(waited: float) -> None:
@@ -172,6 +192,7 @@ def _check_seal(grant: Grant) -> Tokens:
     try:
         return grant.open(vault)
     except SealBroken:
+        alarm.does_not_open("grants", grant.id)
         raise SecretUnreadable from None
 
 
@@ -179,11 +200,13 @@ def _disclosed(now: Look) -> LiveToken:
     """Note who reads it, and that it is used, before it leaves."""
     grant, days = now.grant, provider_named(now.grant.provider).unused_token_days
     access_token = _check_seal(grant).access_token
+    disclosing()
     if now.at - grant.last_used_at > A_DAY:
         grant.use(now.at, days)
         _note_use(grant, now.at, days)
     audit.record("token.read", user_id=grant.user_id, target=now.service.name, detail="access_token")
     db.session.commit()
+    counters.secrets_read.labels("token").inc()
     return LiveToken(
         access_token=access_token,
         expires_at=grant.token_ends_at(days),

@@ -15,7 +15,7 @@ from app.oauth.outbound import Deadline
 from app.oauth.provider import Provider
 from app.providers import PROVIDERS
 
-from . import clearing, ending, leases, receiving, refreshing, spooled, warning
+from . import clearing, ending, leases, refreshing, sparing, spooled, warning
 
 LANES = 4  # renewals at a time at one provider; each provider has its own, so that none waits for another
 OUTAGES_IN_A_ROW = 3  # then a provider is left alone for
@@ -42,7 +42,7 @@ def chores() -> tuple[Chore, ...]:
         Chore("answers from the spool", 30, spooled.replay),
         *renewals,
         Chore("revocations", 5, ending.retry_next),
-        Chore("unconfirmed answers", 30, receiving.end_next_unconfirmed),
+        Chore("unconfirmed answers", 30, sparing.end_next_unconfirmed),
         Chore("rows cleared", 300, clearing.clear),
         Chore("warnings", 600, warning.warn_next),
     )

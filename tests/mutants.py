@@ -23,6 +23,11 @@ from tests.support.databases import ROOT
 PROTOCOL = ("tests/http/test_refresh_protocol.py",)
 TOKEN = ("tests/http/test_token.py",)
 VAULT = ("tests/test_vault.py",)
+JWKS = ("tests/test_jwks.py",)
+ISSUER_KEYS = ("tests/oauth/test_issuer_keys.py",)
+HOST_TOKENS = ("tests/http/test_host_tokens.py",)
+HOST_USERS = ("tests/http/test_host_users.py",)
+PROVISIONING = ("tests/http/test_provisioning.py", "-k", "not many_first")
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,9 @@ UNHELD = (
     "row = db.session.execute(select(Grant, clock()).where(Grant.id == lease.place.row_id)).one_or_none()"
 )
 ALWAYS = "Grant.id.is_not(None)"
+CLAIMS = "app/services/claims.py"
+PUBLISHED = "app/oauth/issuer_keys.py"
+PROVISION = "app/services/provisioning.py"
 FIFTY_REPLAYS = ("tests/http/test_flows.py::test_fifty_replays_at_once_make_one_token_request",)
 
 MUTANTS = (
@@ -145,6 +153,73 @@ MUTANTS = (
         "return db.session.scalar(alive) is not None",
         "return False",
         ("tests/http/test_grants.py",),
+    ),
+    Mutant("host: its issuer", CLAIMS, "tokens.issuer is not None and", "False and", HOST_TOKENS),
+    Mutant("host: our audience", CLAIMS, "tokens.audience is not None and", "False and", HOST_TOKENS),
+    Mutant("host: no refresh token", CLAIMS, 'or claims.get("type", ACCESS) != kind', "", HOST_TOKENS),
+    Mutant(
+        "host: its sessions are none of ours",
+        "app/services/bearer.py",
+        "if settings.accounts_enabled:",
+        "if True:",
+        HOST_TOKENS,
+    ),
+    Mutant("host: a private key verifies nothing", "jwks.py", "or _is_secret(member) ", "", JWKS),
+    Mutant("host: a key for signatures", "jwks.py", 'and member.get("use", "sig") == "sig"', "", JWKS),
+    Mutant("host: a key to verify with", "jwks.py", 'and "verify" in operations', "", JWKS),
+    Mutant("host: a key of this algorithm", "jwks.py", 'member.get("alg", algorithm)', "algorithm", JWKS),
+    Mutant(
+        "host: a key that is long enough",
+        "jwks.py",
+        "return None if key.Algorithm.check_key_length(key.key) else key",
+        "return key",
+        JWKS,
+    ),
+    Mutant("host: the id chooses the key", PUBLISHED, "if key.key_id in (kid, None)", "", ISSUER_KEYS),
+    Mutant("host: keys are kept for minutes", PUBLISHED, "or self._age() > KEPT", "", ISSUER_KEYS),
+    Mutant("host: keys are used for a day", PUBLISHED, "or self._age() > LONGEST_KEPT", "", ISSUER_KEYS),
+    Mutant(
+        "host: unknown ids fetch once in a while",
+        PUBLISHED,
+        "monotonic() >= self._look_again_at",
+        "True",
+        ISSUER_KEYS,
+    ),
+    Mutant(
+        "host: who asks for a known key does not wait",
+        PUBLISHED,
+        "patience=0 if known else TOTAL",
+        "patience=TOTAL",
+        ISSUER_KEYS,
+    ),
+    Mutant("host: an error page holds no keys", PUBLISHED, "answer.status_code != 200", "False", ISSUER_KEYS),
+    Mutant("host: its id goes before ours", PROVISION, "User.external_id.is_(None))", "User.id)", HOST_USERS),
+    Mutant(
+        "host: our id of its users is nobody's", PROVISION, "User.external_id.is_(None), ~", "~", HOST_USERS
+    ),
+    Mutant("host: who left is not taken for another", PROVISION, ", ~departed", "", HOST_USERS),
+    Mutant("host: who is shut out stays so", PROVISION, "or user.disabled_at is not None", "", PROVISIONING),
+    Mutant("host: names as at registration", PROVISION, "or problem_with(username)", "", PROVISIONING),
+    Mutant(
+        "host: nobody comes back by an old token",
+        PROVISION,
+        "if not _is_issued_after(departure.at, claims):",
+        "if False:",
+        PROVISIONING,
+    ),
+    Mutant(
+        "host: who is removed leaves a mark",
+        "app/services/accounts.py",
+        "if user.external_id is not None:",
+        "if False:",
+        PROVISIONING,
+    ),
+    Mutant(
+        "host: our own ids mean nobody where users are made",
+        PROVISION,
+        "if not settings.tokens.provision_users:",
+        "if True:",
+        PROVISIONING,
     ),
 )
 

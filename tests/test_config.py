@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import dataclasses
 import os
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import config
+from app import create_app
+from tests.support.issuing import ALGORITHMS, jwk, jwk_set, public_pem
 from tests.support.settings import ENCRYPTION_KEY, JWT_SECRET_KEY, SECRET_KEY, base_settings
 from tests.support.starting import CANARY, KEY, PROVIDER_URLS, problems, read
 
@@ -18,9 +21,14 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("APP_ENV", "production", "production", True),
     ("SECRET_KEY", "s" * 16, "secret_keys", ("s" * 16,)),
     ("SECRET_KEY_FALLBACKS", f"{'a' * 16}, {'b' * 16}", "secret_keys", (SECRET_KEY, "a" * 16, "b" * 16)),
-    ("JWT_SECRET_KEY", f"{'n' * 32},{'o' * 32}", "jwt_secret_keys", ("n" * 32, "o" * 32)),
-    ("JWT_ACCESS_TTL", "60", "jwt_access_ttl", 60),
-    ("JWT_REFRESH_TTL", "61", "jwt_refresh_ttl", 61),
+    ("JWT_SECRET_KEY", f"{'n' * 32},{'o' * 32}", "tokens.secret_keys", ("n" * 32, "o" * 32)),
+    ("JWT_ACCESS_TTL", "60", "tokens.access_ttl", 60),
+    ("JWT_REFRESH_TTL", "61", "tokens.refresh_ttl", 61),
+    ("JWT_ISSUER", "https://host.example.com", "tokens.issuer", "https://host.example.com"),
+    ("JWT_AUDIENCE", "latchkey", "tokens.audience", "latchkey"),
+    ("PROVISION_USERS", "true", "tokens.provision_users", True),
+    ("PROVISION_USERS", "true", "accounts_enabled", False),
+    ("USERNAME_CLAIM", "https://host.example.com/name", "tokens.username_claim", "https://host.example.com/name"),
     ("ACCOUNTS_ENABLED", "false", "accounts_enabled", False),
     ("ENCRYPTION_KEYS", f"k2:{KEY}, k1:{KEY}", "encryption_keys", (("k2", b"k" * 32), ("k1", b"k" * 32))),
     ("DATABASE_URL", "sqlite:////tmp/a.db", "database_url", "sqlite:////tmp/a.db"),
@@ -48,8 +56,8 @@ GOOD: list[tuple[str, str, str, Any]] = [
 
 @pytest.mark.parametrize(("name", "value", "field", "expected"), GOOD)
 def test_a_good_value(name: str, value: str, field: str, expected: Any) -> None:
-    assert getattr(read(**{name: value}), field) == expected
-    assert getattr(read(**{name: f"  {value}\n"}), field) == expected
+    assert attrgetter(field)(read(**{name: value})) == expected
+    assert attrgetter(field)(read(**{name: f"  {value}\n"})) == expected
 
 
 def test_trusted_hosts_are_added_to_our_own() -> None:
@@ -62,6 +70,7 @@ def test_trusted_hosts_are_added_to_our_own() -> None:
 @pytest.mark.parametrize("empty", [None, "", "  "])
 def test_what_is_absent_or_empty_has_its_default(empty: str | None) -> None:
     names = {name for name, *_ in GOOD} - set(base_settings()) | {"TRUSTED_HOSTS", "GITHUB_CLIENT_ID"}
+    names |= {"JWT_ALGORITHM", *config.KEY_SOURCES}
     found = read() if empty is None else read(**dict.fromkeys(names, empty))
     defaults = {
         "production": True,
@@ -75,12 +84,19 @@ def test_what_is_absent_or_empty_has_its_default(empty: str | None) -> None:
         "return_to_origins": frozenset(),
         "strict_connect": False,
         "accounts_enabled": True,
-        "jwt_access_ttl": 3600,
-        "jwt_refresh_ttl": 2592000,
+        "tokens.algorithm": "HS256",
+        "tokens.public_keys": (),
+        "tokens.jwks_url": None,
+        "tokens.issuer": None,
+        "tokens.audience": None,
+        "tokens.access_ttl": 3600,
+        "tokens.refresh_ttl": 2592000,
+        "tokens.provision_users": False,
+        "tokens.username_claim": "username",
         "max_body_bytes": 65536,
         "max_connections_per_user": 1000,
     }
-    assert {name: getattr(found, name) for name in defaults} == defaults
+    assert {name: attrgetter(name)(found) for name in defaults} == defaults
     assert set(found.providers) == {"google", "facebook", "github", "spotify", "discord"}
     assert set(found.providers.values()) == {config.ProviderSettings()}
 
@@ -100,6 +116,25 @@ def test_production_refuses_to_start_without_keys(name: str) -> None:
     settings = {key: value for key, value in base_settings().items() if key not in (name, "APP_ENV")}
     for environ in (settings, {**settings, name: ""}, {**settings, name: " "}):
         assert [line.split(":")[0] for line in problems(environ)] == [name]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_keys_of_whoever_issues_the_tokens(tmp_path: Path, algorithm: str) -> None:
+    pem, jwks_file, url = tmp_path / "key.pem", tmp_path / "jwks.json", "https://host.example.com/keys?x=y"
+    pem.write_text(public_pem(algorithm))
+    jwks_file.write_text(jwk_set(jwk(algorithm), jwk(algorithm, "second")))
+    environ = {name: value for name, value in base_settings().items() if name != "JWT_SECRET_KEY"}
+    for source, kids, where in (
+        ({"JWT_PUBLIC_KEY_FILE": str(pem)}, [None], None),
+        ({"JWT_JWKS_FILE": str(jwks_file)}, ["first", "second"], None),
+        ({"JWT_JWKS_URL": url}, [], url),
+        ({"JWT_JWKS_URL": "http://127.0.0.1:8000/keys"}, [], "http://127.0.0.1:8000/keys"),
+    ):
+        found = config.Config.from_env({**environ, "JWT_ALGORITHM": algorithm, **source})
+        assert (found.tokens.algorithm, found.tokens.jwks_url) == (algorithm, where)
+        assert [key.key_id for key in found.tokens.public_keys] == kids
+        assert (found.tokens.secret_keys, found.accounts_enabled) == ((), False)
+        create_app(found)  # opens no connection to anything
 
 
 def test_every_problem_is_named_at_once() -> None:

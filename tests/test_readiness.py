@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from alembic.command import downgrade
+from sqlalchemy import create_engine, text
 
 from app import create_app
 from app.extensions import db
@@ -41,6 +42,18 @@ def older(databases: Databases, _: StartService) -> tuple[str, dict[str, str]]:
     return url, {}
 
 
+def later(_: Databases, start_service: StartService, *, breaking: bool = True) -> tuple[str, dict[str, str]]:
+    """Return a database as a later release leaves it, whose migration breaks this one, or does not."""
+    url = used(start_service)
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        if breaking:
+            connection.execute(text("UPDATE schema_floor SET revision = '9998'"))
+    engine.dispose()
+    return url, {}
+
+
 MISFITS: dict[str, tuple[Misfit, str]] = {
     "wrong key": (
         lambda _, start: (used(start), {"ENCRYPTION_KEYS": f"k1:{OTHER_KEY}"}),
@@ -51,6 +64,10 @@ MISFITS: dict[str, tuple[Misfit, str]] = {
         "ENCRYPTION_KEYS: key k1 has sealed what is stored and is absent; add it.",
     ),
     "older schema": (older, MIGRATE),
+    "breaking schema": (
+        later,
+        "The database schema is of a later version that breaks this one; install that version.",
+    ),
     "empty database": (lambda databases, _: (databases.empty(), {}), MIGRATE),
 }
 
@@ -86,6 +103,15 @@ def test_nothing_is_served_from_a_database_that_does_not_fit(
         assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
         assert answer.headers["Retry-After"] and answer.headers["Content-Type"] == "application/json"
     assert contents(url) == before
+
+
+def test_a_later_schema_that_breaks_nothing_is_served(
+    databases: Databases, start_service: StartService
+) -> None:
+    url, _ = later(databases, start_service, breaking=False)
+    service = start_service(database_url=url)
+    assert service.call("GET", "/readyz").json() == {"status": "ok"}
+    assert service.user().call("GET", "/api/connections").status_code == 200
 
 
 def test_a_new_key_is_added_and_the_old_one_may_not_go(

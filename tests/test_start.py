@@ -36,7 +36,7 @@ def test_development_makes_its_keys_once(instance: Path) -> None:
     assert first == second and first.encryption_keys[0][0] == "dev"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600 and stat.S_IMODE(instance.stat().st_mode) == 0o700
     assert [file.name for file in instance.iterdir()] == ["keys.env"]
-    assert len({*first.secret_keys, *first.jwt_secret_keys}) == 2
+    assert len({*first.secret_keys, *first.tokens.secret_keys}) == 2
 
 
 def test_what_is_set_wins_over_the_keys_of_this_machine(instance: Path) -> None:
@@ -118,3 +118,15 @@ def test_any_folder_will_do_to_start_from(tmp_path: Path) -> None:
             text=True,
         )
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"APP_ENV": "development", "PUBLIC_URL": "https://connect.example.com"}],
+    ids=["production", "elsewhere"],
+)
+def test_no_console_is_opened_to_visitors(settings: dict[str, str]) -> None:
+    environ = {**base_settings(), **settings, "FLASK_DEBUG": "1"}
+    ended = run("-c", "import wsgi", environ=environ)
+    assert ended.returncode == 3 and ended.stderr.startswith("FLASK_DEBUG: ")
+    assert run("-c", "import wsgi", environ={**environ, "FLASK_DEBUG": "0"}).returncode == 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import pytest
 
 import config
+from tests.support.issuing import ALGORITHMS, jwk, jwk_of, jwk_set, private_key, private_pem
 from tests.support.settings import base_settings
 from tests.support.starting import CANARY, KEY, PROVIDER_URLS, problems, stops
 
@@ -24,7 +26,10 @@ WRONG: dict[str, tuple[str, ...]] = {
     "SECRET_KEY": (CANARY[:15], f"{CANARY},{CANARY}"),
     "SECRET_KEY_FALLBACKS": (f"{'x' * 16},{CANARY[:8]}", ",".join([CANARY] * 11)),
     "JWT_SECRET_KEY": (CANARY, ",".join([CANARY * 2] * 3), ","),
-    "JWT_ALGORITHM": ("none", "HS512", CANARY),
+    "JWT_ALGORITHM": ("none", "HS512", "RS512", "ES384", "rs256", CANARY),
+    **dict.fromkeys(config.KEY_SOURCES[:2], (__file__, CANARY)),  # HS256 has none
+    "JWT_JWKS_URL": (f"https://example.com/{CANARY}",),
+    "PROVISION_USERS": ("maybe", CANARY),
     "ENCRYPTION_KEYS": (
         ",",
         CANARY,
@@ -120,6 +125,42 @@ def test_a_malformed_provider_url_stops_the_start(what: str) -> None:
     for provider in config.PROVIDERS:
         for value in URLS:
             stops(f"{provider}_{what}", value)
+
+
+@pytest.mark.parametrize("value", URLS)
+def test_a_malformed_url_of_keys_stops_the_start(value: str) -> None:
+    stops("JWT_JWKS_URL", value, JWT_ALGORITHM="RS256")
+
+
+@pytest.mark.parametrize("name", ["JWT_PUBLIC_KEY_FILE", "JWT_JWKS_FILE"])
+@pytest.mark.parametrize("value", ["/nowhere/" + CANARY, "/", "\0", __file__])
+def test_a_file_that_holds_no_key_stops_the_start(name: str, value: str) -> None:
+    stops(name, value, JWT_ALGORITHM="ES256")
+
+
+def test_a_private_key_stops_the_start(tmp_path: Path) -> None:
+    key, pem, jwks_file = private_key("ES256"), tmp_path / "key.pem", tmp_path / "jwks.json"
+    pem.write_text(private_pem(key))
+    jwks_file.write_text(jwk_set(jwk("ES256"), jwk_of(key, key_ops=...)))
+    for name, path in (("JWT_PUBLIC_KEY_FILE", pem), ("JWT_JWKS_FILE", jwks_file)):
+        lines = stops(name, str(path), JWT_ALGORITHM="ES256")
+        assert len(lines) == 1 and "private" in lines[0]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_keys_come_from_one_place(algorithm: str) -> None:
+    settings = {**base_settings(), "JWT_ALGORITHM": algorithm}
+    url = "https://example.com/keys"
+    for given in ({}, {"JWT_JWKS_URL": url, "JWT_JWKS_FILE": "x"}, dict.fromkeys(config.KEY_SOURCES, url)):
+        (line,) = problems({**settings, **given})
+        assert line.startswith("JWT_JWKS_URL: ") and all(name in line for name in config.KEY_SOURCES)
+
+
+def test_accounts_of_our_own_need_tokens_of_our_own() -> None:
+    by_url = {"JWT_ALGORITHM": "RS256", "JWT_JWKS_URL": "https://example.com/keys"}
+    for cause, others in (("PROVISION_USERS", {"PROVISION_USERS": "true"}), ("JWT_ALGORITHM", by_url)):
+        (line,) = stops("ACCOUNTS_ENABLED", "true", **others)
+        assert cause in line
 
 
 @pytest.mark.parametrize("provider", config.PROVIDERS)

@@ -90,7 +90,7 @@ def test_disable_and_enable(service: Service, user: User) -> None:
     assert user.call("GET", "/api/auth/me").status_code == 401
     assert login(service, user.username, PASSWORD) == 401
     assert command(service, "users", "enable", user.username).exit_code == 0
-    assert user.call("GET", "/api/auth/me").status_code == 200
+    assert user.call("GET", "/api/auth/me").status_code == 401, "a login from before is over"
     assert login(service, user.username, PASSWORD) == 200
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -52,7 +53,7 @@ def worker(service: Service) -> Iterator[subprocess.Popen[str]]:
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(command, cwd=ROOT, env=only(service.environ), **pipes)  # type: ignore[call-overload]
     try:
-        assert process.stdout.readline() == "The worker is at work; SIGTERM ends it.\n"
+        assert json.loads(process.stderr.readline())["event"] == "the worker is at work; SIGTERM ends it"
         yield process
     finally:
         process.kill()

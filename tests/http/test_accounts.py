@@ -10,7 +10,7 @@ from typing import Any
 import argon2
 import pytest
 import requests
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.extensions import db
 from app.models import User
@@ -48,6 +48,17 @@ def test_login_by_username_or_email_in_any_case(service: Service, user: Person) 
         assert answer.status_code == 200 and answer.json()["user"]["id"] == user.id
         assert set(answer.json()) == {"access_token", "refresh_token", "user"}
         assert status_of(service, answer.json()["access_token"]) == 200
+
+
+def test_an_email_is_found_in_any_case_and_shown_as_it_was_given(service: Service) -> None:
+    name = fresh()
+    assert register(service, name, email=f"{name.upper()}@Example.COM").status_code == 201
+    for email in (f"{name}@example.com", f"{name.upper()}@EXAMPLE.com"):
+        answer = post(service, "login", email=email, password=PASSWORD)
+        assert answer.status_code == 200
+        assert answer.json()["user"]["email"] == f"{name.upper()}@Example.COM"
+    taken = register(service, fresh(), email=f"{name}@example.com")
+    assert (taken.status_code, taken.json()["code"]) == (409, "email_taken")
 
 
 @pytest.mark.parametrize("names", [{}, {"username": "a", "email": "a@example.com"}], ids=["none", "both"])
@@ -149,6 +160,24 @@ def test_the_database_keeps_an_argon2id_hash_and_no_password(service: Service) -
     everything = repr(list(all_rows(service)))
     assert password not in everything and answer.json()["access_token"] not in everything
     assert answer.json()["refresh_token"] not in everything
+
+
+def test_a_hash_of_another_cost_is_renewed_at_the_next_login(service: Service, user: Person) -> None:
+    cheap = argon2.PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
+
+    def kept() -> str:
+        return db.session.scalars(select(User.password_hash).where(User.id == user.id)).one()
+
+    with service.app.app_context():
+        today = argon2.extract_parameters(kept())
+        db.session.execute(update(User).where(User.id == user.id).values(password_hash=cheap))
+        db.session.commit()
+    for password, status in (("not the one", 401), (PASSWORD, 200), (PASSWORD, 200)):
+        assert post(service, "login", username=user.username, password=password).status_code == status
+        with service.app.app_context():
+            renewed = kept()
+            assert (renewed != cheap) is (status == 200)
+    assert argon2.extract_parameters(renewed) == today
 
 
 def test_accounts_can_be_switched_off(start_service: StartService) -> None:

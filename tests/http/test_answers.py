@@ -126,6 +126,14 @@ def test_forwarded_names_are_not_reflected(user: User, name: str) -> None:
     assert answer.status_code == 302 and "evil" not in answer.headers["Location"] + answer.text
 
 
+def test_a_proxys_word_for_the_host_is_not_taken(start_service: StartService) -> None:
+    service = start_service(TRUSTED_PROXIES="1")
+    user, ours = service.user(), f"127.0.0.1:{service.port}"
+    assert user.call("GET", "/api/auth/me", headers={"X-Forwarded-Host": "evil.example"}).status_code == 200
+    refused = user.call("GET", "/api/auth/me", headers={"Host": "evil.example", "X-Forwarded-Host": ours})
+    assert (refused.status_code, refused.json()["code"]) == (400, "unknown_host")
+
+
 @pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
 def test_nothing_overrides_the_method(user: User, name: str) -> None:
     body = {"name": "n", "type": "spotify", "data": {"token": "t"}}

@@ -21,6 +21,16 @@ def events(service: Service, user: User) -> list[AuditEvent]:
         return list(db.session.scalars(found))
 
 
+def test_who_asks_for_anothers_is_told_to_the_owner(user: User, service: Service) -> None:
+    other = service.user()
+    refused = other.call("GET", f"/api/users/{user.username.upper()}/get/connections")
+    assert refused.status_code == 403
+    told = events(service, user)[-1]
+    assert (told.action, told.actor) == ("denied", f"user:{other.id}")
+    assert told.request_id == refused.headers["X-Request-Id"]
+    assert "denied" not in [event.action for event in events(service, other)]
+
+
 def test_each_deed_leaves_one_event_and_no_value(user: User, agent: Agent, service: Service) -> None:
     id = user.call("POST", "/api/users/:username/add/connection", json=SSH).json()["id"]
     read = user.call("GET", f"/api/users/:username/get/connection/{id}")
@@ -106,3 +116,18 @@ def test_what_was_not_granted_is_told(
     other = service.user()
     agent.connect(other, name)
     assert "not granted" not in events(service, other)[-1].detail
+
+
+def test_the_end_of_a_login_is_told(service: Service) -> None:
+    user = service.user()
+    spent = {"Authorization": f"Bearer {user.refresh_token}"}
+    assert service.call("POST", "/api/auth/refresh", headers=spent).status_code == 200
+    assert service.call("POST", "/api/auth/refresh", headers=spent).status_code == 401
+    other = service.user()
+    other.call("POST", "/api/auth/logout")
+    for _ in range(7):
+        body = {"username": other.username, "password": "wrong wrong"}
+        service.call("POST", "/api/auth/login", json=body)
+    assert [event.action for event in events(service, user)] == ["user.register", "user.token_reused"]
+    told = [event.action for event in events(service, other)]
+    assert told[:2] == ["user.register", "user.logout"] and "user.slowed_down" in told

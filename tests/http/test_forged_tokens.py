@@ -106,6 +106,7 @@ FORGERIES: dict[str, Forgery] = {
         f"exp {exp!r}": claimed(exp=exp)
         for exp in ("4102444800", 1e30, 10**30, -1, -(10**30), 0, True, None, [4102444800], {}, 1, 1.5)
     },
+    "exp of 400 digits": claimed(exp=10**400),
     "exp just past": lambda id: forge(claims_of(id, exp=int(time.time()) - 1)),
     "nbf future": lambda id: forge(claims_of(id, nbf=int(time.time()) + 60)),
     "nbf text": claimed(nbf="soon"),
@@ -114,6 +115,9 @@ FORGERIES: dict[str, Forgery] = {
     "NUL": spelled('{"user_id": ID, "exp": EXP, "x": "\\u0000"}'),
     "lone surrogate": spelled('{"user_id": ID, "exp": EXP, "x": "\\ud800"}'),
     "non-ASCII": lambda id: forge(claims_of(id)) + "é",
+    "control character": lambda id: forge(claims_of(id)) + "\x01",
+    "inner control character": lambda id: forge(claims_of(id)).replace(".", ".\x7f", 1),
+    "service key of control characters": lambda _: "latchkey_" + "\x01" * 43,
     "Arabic digits": lambda id: forge(claims_of(id)).replace(".", ".١", 1),
     "inner space": lambda id: forge(claims_of(id)).replace(".", ". ", 1),
     "padded": lambda id: forge(claims_of(id)) + "=",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from app.providers import provider_named
 from tests.support.browser import Agent
 from tests.support.providers import Fault
@@ -34,6 +36,18 @@ def test_spotifys_older_id_is_the_same_account_once(
         assert grant_of(service, user).account_id == kept
     fault("spotify", "identity", "json", status=200, body={"id": "old-id", "account_id": "another"})
     assert agent.connect(user, "spotify").json()["code"] == "account_mismatch"
+
+
+@pytest.mark.parametrize("long", ["1" * 300, 10**299], ids=["text", "number"])
+def test_an_id_that_is_longer_than_its_column_is_cut(
+    user: User, agent: Agent, service: Service, fault: Fault, long: str | int
+) -> None:
+    """The same on both databases: only one of them minds."""
+    for _ in range(2):  # the second time it is the same account
+        fault("discord", "identity", "json", status=200, body={"id": long, "username": "u" * 300})
+        assert agent.connect(user, "discord").status_code == 200
+    found = grant_of(service, user)
+    assert (found.account_id, found.account_label) == (str(long)[:255], "u" * 255)
 
 
 def test_a_refresh_token_that_is_kept_keeps_its_end(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import resource
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from requests import Session
 
+from app.oauth.answers import Failure, ProviderFailure
+from app.oauth.outbound import Deadline, Outbound, mount
 from tests.http.test_unbound import is_connected
 from tests.support.browser import Agent
 from tests.support.providers import Fault, Sandbox
@@ -62,6 +66,20 @@ def test_a_token_answer_without_sense_connects_nothing(
     assert answer.status_code == 500
     assert answer.json()["error"].removeprefix("OAuth failed: ") in SENTENCES
     assert not is_connected(user, "github")
+
+
+@pytest.mark.parametrize("token", ["a\x01b", "a\x7fb", "a\tb", "schl\u00fcssel", "a\u2028b"], ids=ascii)
+@pytest.mark.parametrize("field", ["access_token", "refresh_token"])
+def test_a_token_that_no_header_can_carry_is_no_token(
+    user: User, agent: Agent, sandbox: Sandbox, fault: Fault, field: str, token: str
+) -> None:
+    callback = agent.consent(agent.start(user, "discord"))
+    body = {"access_token": "a", "refresh_token": "b", "token_type": "Bearer", field: token}
+    fault("discord", "token", "json", status=200, body=body)
+    calls = sandbox.calls()
+    answer = agent.call("GET", callback)
+    assert answer.json()["error"] == "OAuth failed: the provider's answer could not be understood"
+    assert (calls.of("discord"), calls.of("discord", "token")) == (1, 1), "it was shown to somebody"
 
 
 @pytest.mark.parametrize("endpoint", ["identity", "long_lived"])
@@ -141,6 +159,26 @@ def test_a_slow_provider_is_left_within_twelve_seconds(
     answer = agent.call("GET", callback)
     assert time.monotonic() - began < 12
     assert answer.json()["error"] == "OAuth failed: the provider did not answer in time"
+
+
+@pytest.mark.parametrize(("backlog", "seconds"), [(0, 3), (None, 5)], ids=["no connection", "no answer"])
+def test_silence_is_left_before_the_whole_time_is_over(backlog: int | None, seconds: float) -> None:
+    """Nobody accepts what comes here: what the backlog has no room for is not even connected."""
+    with socket.create_server(("127.0.0.1", 0), backlog=backlog) as server, Session() as session:
+        address, crowd = server.getsockname(), [socket.socket() for _ in range(3 if backlog == 0 else 0)]
+        for one in crowd:
+            one.setblocking(False)
+            one.connect_ex(address)
+        deadline = Deadline()
+        mount(session, deadline)
+        began = time.monotonic()
+        with pytest.raises(ProviderFailure) as failure:
+            Outbound().within(deadline, lambda: session.get(f"http://127.0.0.1:{address[1]}/"))
+        took = time.monotonic() - began
+        for one in crowd:
+            one.close()
+    assert failure.value.kind is Failure.TIMED_OUT
+    assert seconds - 0.1 < took < seconds + 1.5
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from sqlalchemy import func, select, text
 from app.extensions import db, vault
 from app.models import Grant, ServiceConnection, Tokens
 from app.providers import PROVIDERS, provider_named
+from app.services import accounts
 from tests.http.test_unbound import is_connected
 from tests.support.browser import Agent
 from tests.support.providers import Fault, Sandbox, Switched
@@ -221,6 +222,17 @@ def test_a_callback_does_not_bring_back_what_ended_meanwhile(race: Race, hold: s
 def test_a_first_callback_of_a_user_who_leaves_meanwhile_ends(race: Race, hold: str) -> None:
     callback = race.held_callback(hold)
     assert leave(race).status_code == 200
+    answer = race.end(callback)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_session")
+    race.assert_over()
+
+
+@EVERY_HOLD
+@pytest.mark.parametrize("provider", ["discord"])
+def test_a_first_callback_of_a_user_who_is_shut_out_meanwhile_ends(race: Race, hold: str) -> None:
+    callback = race.held_callback(hold)
+    with race.service.app.app_context():
+        accounts.set_disabled(username=race.user.username, disabled=True)
     answer = race.end(callback)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_session")
     race.assert_over()

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 import requests
 from sqlalchemy.exc import OperationalError
@@ -154,7 +155,7 @@ class TestCrowd:
         """The database did not answer for a moment: the next one need not wait for the lease to end."""
 
         def fail(*_: object) -> None:
-            raise OperationalError("SELECT", {}, Exception("locked"))
+            raise OperationalError("SELECT", {}, psycopg.OperationalError("lost"))
 
         begin = refreshing._begin
         for broken in (fail, lambda lease: (begin(lease), fail())):  # before its commit, and after

@@ -129,6 +129,31 @@ def test_after_a_day_it_is_given_up_and_its_owner_can_read_so(
     assert last_detail(service, user) == "given_up"
 
 
+def test_one_that_is_said_to_be_of_another_account_does_not_open(
+    user: User,
+    agent: Agent,
+    service: Service,
+    sandbox: Sandbox,
+    fault: Fault,
+    retry: Callable[[User], list[Revocation]],
+) -> None:
+    queue_one(user, agent, fault, "discord")
+    calls = sandbox.calls()
+
+    def change(account_id: str) -> str:
+        with service.app.app_context():
+            row = db.session.scalars(select(Revocation).where(Revocation.user_id == user.id)).one()
+            before, row.account_id = row.account_id, account_id
+            db.session.commit()
+        return before
+
+    account_id = change("another")
+    [row] = retry(user)
+    assert (row.attempts, calls.of("discord")) == (1, 0)
+    change(account_id)
+    assert retry(user) == [] and calls.of("discord", "revoke") == 1
+
+
 def test_it_outlives_its_user(
     user: User, agent: Agent, sandbox: Sandbox, fault: Fault, retry: Callable[[User], list[Revocation]]
 ) -> None:

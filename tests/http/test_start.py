@@ -173,3 +173,13 @@ def test_cors_knows_exact_origins_only(returning: Service) -> None:
     ):
         answer = returning.call("GET", "/api/connections", headers={"Origin": origin})
         assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+
+
+def test_a_hop_asks_where_links_are_not_trusted(start_service: StartService) -> None:
+    """With STRICT_CONNECT, a link that somebody else has made leads to a page that says who and what."""
+    service = start_service(host="localhost", STRICT_CONNECT="true")
+    user, browser = service.user(), Agent(service, pages=True)
+    hop = browser.call("GET", "/api/connections/spotify", headers=user.headers)
+    page = browser.call("GET", hop.headers["Location"])
+    assert page.status_code == 200 and user.username in page.text
+    assert browser.submit(page).status_code == 303

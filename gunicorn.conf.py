@@ -1,17 +1,22 @@
 """gunicorn -c gunicorn.conf.py wsgi:app. Each number stands beside its reason."""
 
+import errno
 import json
 import logging
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from threading import Thread
 
-from gunicorn import util
+from gunicorn import sock, util
 from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
 from structlog.contextvars import clear_contextvars
 
 import logs
@@ -19,7 +24,6 @@ import logs
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - what is made there is 0600, or in a folder of 0700
 
 bind = "127.0.0.1:8080"  # where PUBLIC_URL says browsers find it unless it is set; a proxy comes in front
-worker_class = "gthread"  # a slow provider holds a thread, not a process
 workers = 2
 threads = 8
 timeout = 60  # for a worker that does not even answer its own heartbeat; requests have deadlines of their own
@@ -82,6 +86,46 @@ def write_error_as_json(sock, status_int, reason, mesg):
 util.write_error = write_error_as_json  # gunicorn has no setting for it, and writes a page
 
 
+class Worker(ThreadWorker):
+    """Threads: a slow provider holds one of them, not a process. It ends when its listener is shut."""
+
+    def accept(self, listener):
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            self.alive = False
+
+
+worker_class = Worker
+
+
+def when_ready(server):
+    """Have listeners shut before they are closed. Only once: a reload runs this file again, and not this."""
+    sock.close_sockets = partial(refuse_and_close, sock.close_sockets)
+
+
+def refuse_and_close(close, listeners, unlink=True):
+    """Refuse connections as soon as this gunicorn is told to end, while its workers finish what they have.
+
+    The kernel would go on taking connections that nobody reads, and break them off at the end. A proxy that
+    is refused asks another node; one that is broken off cannot. Without `unlink`, another gunicorn listens.
+    """
+    for listener in listeners if unlink else ():
+        end = time.monotonic() + 1
+        with suppress(OSError):  # of a Unix socket it cannot be told
+            while waiting(listener) and time.monotonic() < end:
+                time.sleep(0.001)
+        listener.shutdown(socket.SHUT_RDWR)
+    close(listeners, unlink)
+
+
+def waiting(listener):
+    """Return how many connections no worker has accepted yet: tcpi_unacked of a listener (linux/tcp.h)."""
+    return int.from_bytes(listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)[24:], sys.byteorder)
+
+
 COUNTS = "PROMETHEUS_MULTIPROC_DIR"  # config.py reads it in the workers
 
 
@@ -91,9 +135,19 @@ def on_starting(server):
         server.log.warning("this runs as root; a user of its own is enough")
     server.own_folder = None
     if not os.environ.get(COUNTS):
-        folder = tempfile.mkdtemp(prefix="latchkey-metrics-", dir=server.cfg.worker_tmp_dir)
-        os.chown(folder, server.cfg.uid, server.cfg.gid)
-        server.own_folder = os.environ[COUNTS] = folder
+        server.own_folder = os.environ[COUNTS] = new_folder(server.cfg)
+
+
+def new_folder(cfg):
+    """Make a folder that is locked while a process of this start lives, and remove those that are not."""
+    parent = cfg.worker_tmp_dir or tempfile.gettempdir()
+    for left in Path(parent).glob(f"{PREFIX}*"):
+        if left.owner_id() == cfg.uid and is_free(left):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
+    os.chown(folder, cfg.uid, cfg.gid)
+    is_free(folder)
+    return folder
 
 
 def on_exit(server):

@@ -1,6 +1,7 @@
 """gunicorn -c gunicorn.conf.py wsgi:app. Each number stands beside its reason."""
 
 import errno
+import fcntl
 import json
 import logging
 import os
@@ -12,6 +13,7 @@ import time
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from threading import Thread
 
 from gunicorn import sock, util
@@ -58,7 +60,7 @@ class JsonLog(Logger):
         super().warning(msg, *args, **kwargs)
 
     def access(self, resp, req, environ, request_time):
-        """Say what was answered. Who asked stands in the context, which ends with the request."""
+        """Say what was answered, unless that is to go to /dev/null. Who asked stands in the context."""
         fields = {
             "method": environ.get("REQUEST_METHOD"),
             "path": environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace"),
@@ -68,8 +70,9 @@ class JsonLog(Logger):
             "address": environ.get("REMOTE_ADDR"),
             "agent": environ.get("HTTP_USER_AGENT"),
         }
-        self.access_log.info("request", extra=fields)
-        clear_contextvars()
+        if self.cfg.accesslog != os.devnull:
+            self.access_log.info("request", extra=fields)
+        clear_contextvars()  # the thread takes another request next
 
 
 logger_class = JsonLog
@@ -127,6 +130,7 @@ def waiting(listener):
 
 
 COUNTS = "PROMETHEUS_MULTIPROC_DIR"  # config.py reads it in the workers
+PREFIX = "latchkey-metrics-"
 
 
 def on_starting(server):
@@ -139,15 +143,25 @@ def on_starting(server):
 
 
 def new_folder(cfg):
-    """Make a folder that is locked while a process of this start lives, and remove those that are not."""
-    parent = cfg.worker_tmp_dir or tempfile.gettempdir()
-    for left in Path(parent).glob(f"{PREFIX}*"):
-        if left.owner_id() == cfg.uid and is_free(left):
+    """Make a folder that is held while a process of this start lives. Those that nobody holds are removed."""
+    parent = Path(cfg.worker_tmp_dir or tempfile.gettempdir())
+    for left in parent.glob(f"{PREFIX}*"):
+        if hold(left):
             shutil.rmtree(left, ignore_errors=True)
     folder = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
     os.chown(folder, cfg.uid, cfg.gid)
-    is_free(folder)
+    hold(folder)
     return folder
+
+
+def hold(folder):
+    """Lock a folder until this process and its workers have ended; tell whether it was free."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def on_exit(server):

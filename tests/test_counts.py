@@ -88,9 +88,13 @@ def until_there_are(server: Gunicorn, number: int) -> None:
 
 def test_a_folder_is_made_for_each_start_and_goes_with_it(sqlite: SqliteDatabases, tmp_path: Path) -> None:
     environ = {**base_settings(), "DATABASE_URL": sqlite.new()}
+    (tmp_path / "latchkey-metrics-left").mkdir()
     with gunicorn(environ, "--worker-tmp-dir", str(tmp_path)) as server:
         server.wait_for_answer()
         (folder,) = tmp_path.glob("latchkey-metrics-*")
+        with gunicorn(environ, "--worker-tmp-dir", str(tmp_path)) as another:
+            another.wait_for_answer()
+            assert len(list(tmp_path.glob("latchkey-metrics-*"))) == 2, "one that is in use is left alone"
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
         server.process.terminate()

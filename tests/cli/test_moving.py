@@ -204,17 +204,21 @@ def test_a_renewal_begins_anew(start_service: StartService, file: Path) -> None:
     user, ended = old.user(), old.user()
     for one in (user, ended):
         Agent(old).connect(one, "discord")
-    due_at = grant_of(old, user).due_at
+    due_at = grant_of(old, user, "discord").due_at
     under_way = {"lease_owner": "a" * 32, "lease_node": "b" * 32, "lease_until": ago(seconds=-20)}
     under_way |= {"attempted_at": ago(seconds=1), "attempts": 7, "generation": 9, "due_at": ago(days=1)}
     failed = {"failure": "outage", "failed_at": ago(days=1), "failing_days": 3, "retry_at": ago(days=-1)}
     change_grant(old, user, **under_way, **failed, warned_days=30)
     change_grant(old, ended, ended_at=ago(hours=1), due_at=None)
+    Agent(old).connect(user, "facebook")
+    change_grant(old, user, "facebook", renewable=False)
     exported(old, file)
     new = other_service(start_service, old)
     imported(new, file)
     user.id, ended.id = (row.id for row in users_of(new))
-    grant = grant_of(new, user)
+    last = grant_of(new, user, "facebook")
+    assert not last.renewable and last.due_at == last.expires_at, "no exchange moves its end any more"
+    grant = grant_of(new, user, "discord")
     assert (grant.generation, grant.attempts, grant.failing_days, grant.warned_days) == (1, 0, 0, 30)
     assert grant.due_at == due_at
     names = ("lease_owner", "lease_node", "lease_until", "attempted_at", "failure", "failed_at", "retry_at")

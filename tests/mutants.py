@@ -20,6 +20,10 @@ from pathlib import Path
 
 from tests.support.databases import ROOT
 
+CALLER, KEYS = "app/http/caller.py", "app/services/service_keys.py"
+ALWAYS_KEY = "ServiceKey.id.is_not(None)"
+SERVICE_KEYS = ("tests/http/test_service_keys.py",)
+CODE_ANSWERS = ("tests/http/test_code_answers.py",)
 PROTOCOL = ("tests/http/test_refresh_protocol.py",)
 TOKEN = ("tests/http/test_token.py",)
 VAULT = ("tests/test_vault.py",)
@@ -72,7 +76,7 @@ MUTANTS = (
     Mutant(
         "lease: other nodes wait", LEASES, "Grant.lease_until < clock(-_patience().total_seconds())", ALWAYS
     ),
-    Mutant("commit: only under the lease", LEASES, "Grant.lease_owner == lease.owner", ALWAYS),
+    Mutant("commit: only under the lease", LEASES, "Grant.lease_owner == lease.owner,", f"{ALWAYS},"),
     Mutant("commit: only on this generation", LEASES, "Grant.generation == lease.place.generation", ALWAYS),
     Mutant(
         "commit: only on this incarnation", LEASES, "Grant.incarnation == lease.place.incarnation", ALWAYS
@@ -107,8 +111,8 @@ MUTANTS = (
     Mutant(
         "spool: only while its generation stands",
         SPOOLED,
-        "grant is not None and grant.generation == place.generation",
-        "grant is not None",
+        "grant is not None and place.row_id and grant.generation == place.generation",
+        "grant is not None and place.row_id",
     ),
     Mutant("spool: only of its incarnation", SPOOLED, "Grant.incarnation == place.incarnation", ALWAYS),
     Mutant(
@@ -118,7 +122,13 @@ MUTANTS = (
         "pass",
     ),
     Mutant("spool: what is stored is not spare", SPOOLED, "and _holds(grant, fresh)", "and False"),
-    Mutant("wait: it has an end", "app/services/tokens.py", "or not wait.remaining()", "", PROTOCOL),
+    Mutant(
+        "wait: it has an end",
+        "app/services/tokens.py",
+        "return wait.remaining() > (ENOUGH if mine_to_do else 0)",
+        "return True",
+        PROTOCOL,
+    ),
     Mutant(
         "wait: not for another node's renewal",
         "app/services/tokens.py",
@@ -153,6 +163,45 @@ MUTANTS = (
         "return db.session.scalar(alive) is not None",
         "return False",
         ("tests/http/test_grants.py",),
+    ),
+    Mutant(
+        "key: only within its scopes",
+        CALLER,
+        "if scope not in acting.scopes:",
+        "if False:",
+        SERVICE_KEYS,
+    ),
+    Mutant("key: only for its users", KEYS, "found.for_all or link is not None", "True", SERVICE_KEYS),
+    Mutant("key: not when it is revoked", KEYS, "ServiceKey.revoked_at.is_(None)", ALWAYS_KEY, SERVICE_KEYS),
+    Mutant("key: not beside a token", CALLER, "if on_behalf_of is not None:", "if False:", SERVICE_KEYS),
+    Mutant("key: never in a URL", CALLER, "or service_keys.is_one(in_query[0])", "", SERVICE_KEYS),
+    Mutant(
+        "limits: whoever has no good token is counted",
+        CALLER,
+        'limits.count("default", limits.address())',
+        "pass",
+        ("tests/http/test_limits.py",),
+    ),
+    Mutant(
+        "lanes: who has none leaves",
+        "app/oauth/lanes.py",
+        "return not self.has_lane() and",
+        "return False and",
+        ("tests/oauth/test_lanes.py",),
+    ),
+    Mutant(
+        "code: what it has brought has its time",
+        SPOOLED,
+        "if not entry.place.row_id and entry.written_at() > time() - UNDECIDED:",
+        "if False:",
+        CODE_ANSWERS,
+    ),
+    Mutant(
+        "code: what was stored stays",
+        SPOOLED,
+        "if grant is not None and _holds(grant, fresh):",
+        "if False:",
+        CODE_ANSWERS,
     ),
     Mutant("host: its issuer", CLAIMS, "tokens.issuer is not None and", "False and", HOST_TOKENS),
     Mutant("host: our audience", CLAIMS, "tokens.audience is not None and", "False and", HOST_TOKENS),

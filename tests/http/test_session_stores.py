@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
@@ -87,14 +88,16 @@ def test_what_is_planted_in_the_store_is_no_session(
 def test_a_broken_store_stops_flows_and_nothing_else(start_service: StartService) -> None:
     service = start_service()
     user = service.user()
-    _, sid, _ = cookie_of(start(user))
+    begun = start(user)
+    _, sid, _ = cookie_of(begun)
+    (state,) = parse_qs(urlsplit(begun.headers["Location"]).query)["state"]
     with service.app.app_context():
         db.session.execute(text("ALTER TABLE sessions RENAME TO sessions_away"))
         db.session.commit()
     check_api(user, sid)
     check_start_fails(user)
     check_start_fails(user, cookies={"latchkey": sid})
-    answer = service.call("GET", f"{START}/callback?code=c&state=s", cookies={"latchkey": sid})
+    answer = service.call("GET", f"{START}/callback?code=c&state={state}", cookies={"latchkey": sid})
     assert (answer.status_code, answer.json()["code"]) == (503, "sessions_unavailable")
     with service.app.app_context():
         db.session.execute(text("ALTER TABLE sessions_away RENAME TO sessions"))

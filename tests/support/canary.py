@@ -21,6 +21,7 @@ class Scenario:
         self.url = url
         self.make_due = make_due
         self.browser = requests.Session()
+        self.browser.headers["Connection"] = "close"  # nothing stays open when the test has ended
         self.secrets = {
             kind: f"canary-{kind}-{secrets.token_hex(12)}" for kind in ("password", "ssh", "legacy")
         }

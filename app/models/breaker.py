@@ -6,7 +6,7 @@ Without it, whoever comes while all threads wait in vain would wait for them fir
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from math import inf
 from threading import Lock
 from time import monotonic
@@ -27,11 +27,24 @@ class Breaker:
         self._turn = Lock()
         self._asked_at = self._hung_at = 0.0
 
-    @contextmanager
-    def asking(self) -> Iterator[float]:
+    def asking(self) -> AbstractContextManager[float]:
         """Give the seconds that may be waited now. Raises TooLong; so must the block, if it got no answer."""
-        turn = self._taken_turn() if self._hangs else nullcontext(inf)
-        with turn as most, budget.spending(most) as seconds:
+        return self._asking_in_turn() if self._hangs else self._asking(inf)
+
+    @contextmanager
+    def _asking_in_turn(self) -> Iterator[float]:
+        if not self._turn.acquire(timeout=max(0.0, self._asked_at + PATIENCE - monotonic())):
+            raise TooLong("it did not answer in time, and is being asked again")
+        self._asked_at = monotonic()
+        try:
+            with self._asking(SOON if self._asked_at < self._hung_at + LATER else inf) as seconds:
+                yield seconds
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def _asking(self, most: float) -> Iterator[float]:
+        with budget.current(most) as seconds:
             answered = True
             try:
                 yield seconds
@@ -43,14 +56,3 @@ class Breaker:
             finally:
                 if answered:
                     self._hangs = False
-
-    @contextmanager
-    def _taken_turn(self) -> Iterator[float]:
-        """Give the seconds that may be waited in all, to one at a time. Raises TooLong for the others."""
-        if not self._turn.acquire(timeout=max(0.0, self._asked_at + PATIENCE - monotonic())):
-            raise TooLong("it did not answer in time, and is being asked again")
-        self._asked_at = monotonic()
-        try:
-            yield SOON if self._asked_at < self._hung_at + LATER else inf
-        finally:
-            self._turn.release()

@@ -18,36 +18,39 @@ class TooLong(PoolTimeout):
     """The database was waited for as long as may be. `str()` is a reason that an operator can read."""
 
 
-class _Budget:
+class Budget:
+    """Seconds that may still be waited. They run while its block does."""
+
     def __init__(self, seconds: float) -> None:
         self.left = seconds
+        self._began = 0.0
+
+    def __enter__(self) -> float:
+        """Give the seconds that are left. Raises TooLong where there are none."""
+        if self.left <= 0:
+            raise TooLong("this request has waited for it long enough")
+        self._began = monotonic()
+        return self.left
+
+    def __exit__(self, *_: object) -> None:
+        self.left -= monotonic() - self._began
 
 
-_budget: ContextVar[_Budget | None] = ContextVar("budget", default=None)
+_budget: ContextVar[Budget | None] = ContextVar("budget", default=None)
 
 
 @contextmanager
 def of(seconds: float) -> Iterator[None]:
     """Let all database work of this thread inside wait for so many seconds together."""
-    outer = _budget.set(_Budget(seconds))
+    outer = _budget.set(Budget(seconds))
     try:
         yield
     finally:
         _budget.reset(outer)
 
 
-@contextmanager
-def spending(most: float = inf) -> Iterator[float]:
-    """Give the seconds that may be waited now, and take from the budget what was. Raises TooLong at once.
-
-    `most` is all that is left of the budget from now on.
-    """
-    budget = _budget.get() or _Budget(ALONE)
+def current(most: float = inf) -> Budget:
+    """Return what the work under way has left, and no more than `most` from now on."""
+    budget = _budget.get() or Budget(ALONE)
     budget.left = min(budget.left, most)
-    if budget.left <= 0:
-        raise TooLong("this request has waited for it long enough")
-    begun = monotonic()
-    try:
-        yield budget.left
-    finally:
-        budget.left -= monotonic() - begun
+    return budget

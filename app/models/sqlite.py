@@ -55,7 +55,7 @@ def listen(engine: Engine) -> None:
 
 
 def _begin_reading(connection: Connection, _breaker: Breaker) -> None:
-    with budget.spending():
+    with budget.current():
         connection.exec_driver_sql("BEGIN")
 
 
@@ -83,7 +83,7 @@ def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
     connection.text_factory = _text_whatever_happens
     for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
-    with budget.spending() as seconds:
+    with budget.current() as seconds:
         _keep_a_write_ahead_log(connection, seconds)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from app.cli.files import written
 from app.extensions import db
 from app.models import AuditEvent, Connection, Departure, Grant, Revocation, User
 from app.providers import PROVIDERS
@@ -36,6 +37,7 @@ from tests.support.providers import Fault, Sandbox
 from tests.support.rows import actions_of, ago, change_grant, expire_token, grant_of
 from tests.support.service import PASSWORD, Service, StartService, twin_of
 from tests.support.service_keys import make_key
+from tests.support.tables import contents
 
 FLASK = ("-m", "flask", "--app", "wsgi")
 NAMES = [provider.service.name for provider in PROVIDERS]
@@ -260,6 +262,13 @@ def test_the_file_is_its_owners_and_takes_no_others_place(house: House, file: Pa
     assert file.read_bytes() == before
 
 
+def test_what_somebody_else_has_made_meanwhile_stays(file: Path) -> None:
+    with pytest.raises(FileExistsError), written(file) as draft:
+        draft.write(b"an export")
+        file.write_text("theirs")
+    assert file.read_text() == "theirs" and list(file.parent.iterdir()) == [file]
+
+
 def test_a_link_that_leads_nowhere_is_not_followed(house: House, file: Path) -> None:
     file.symlink_to(file.parent / "elsewhere")
     assert exported(house.service, file).exit_code == 1
@@ -446,6 +455,19 @@ def test_a_key_that_is_absent_is_one_sentence(start_service: StartService, file:
     without = start_service(**twin_of(service) | {"ENCRYPTION_KEYS": ring("k3")})
     sentence = "ENCRYPTION_KEYS: key k1 has sealed what is stored and is absent; add it."
     assert exported(without, file).output == f"Error: {sentence}\n" and not file.exists()
+
+
+def test_a_service_that_has_only_imported_knows_its_key(start_service: StartService, file: Path) -> None:
+    """Another key of that name would seal beside what it cannot open."""
+    old = start_service()
+    old.user()
+    exported(old, file)
+    new = other_service(start_service, old)
+    assert imported(new, file, "--dry-run").exit_code == 0
+    assert contents(new.environ["DATABASE_URL"])["key_checks"] == []
+    assert imported(new, file).exit_code == 0
+    wrong = start_service(**twin_of(new) | {"ENCRYPTION_KEYS": ring("k3").replace("k3:", "k2:")})
+    assert wrong.call("GET", "/readyz").status_code == 503
 
 
 # What is nobody's

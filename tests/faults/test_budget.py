@@ -78,7 +78,7 @@ def test_a_thread_begins_each_request_with_a_whole_budget(
     with locked_for(own, 2 * SHORT):
         answers.append(client.post(WRITE, headers=users[2].headers).status_code)
     assert answers == [200, 200, 503]
-    with budget.spending() as seconds:
+    with budget.current() as seconds:
         assert seconds == budget.ALONE, "and leaves nothing of it behind"
 
 

@@ -8,15 +8,7 @@ from dataclasses import fields
 from sqlalchemy.exc import IntegrityError
 
 from app.extensions import db
-from app.models import (
-    Connection,
-    Departure,
-    Grant,
-    ServiceConnection,
-    ServiceKey,
-    ServiceKeyUser,
-    Tokens,
-)
+from app.models import Connection, Departure, Grant, ServiceConnection, ServiceKey, ServiceKeyUser, Tokens
 from app.providers import SERVICES, provider_named
 from app.usernames import key_of
 

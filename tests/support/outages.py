@@ -179,11 +179,17 @@ def emptied(house: House) -> Iterator[None]:
 
 @contextlib.contextmanager
 def at_its_limit(house: House) -> Iterator[None]:
-    """The log of what is to be written to the database cannot grow."""
-    with contextlib.closing(sqlite3.connect(file_of(house), timeout=10)) as other:
-        other.execute("CREATE TABLE filler AS SELECT zeroblob(1000000)")
-        other.execute("DROP TABLE filler")
-        other.commit()
+    """The log of what is to be written to the database cannot grow, nor begin anew while somebody reads."""
+    with (
+        contextlib.closing(sqlite3.connect(file_of(house), timeout=10)) as writer,
+        contextlib.closing(sqlite3.connect(file_of(house), isolation_level=None)) as reader,
+    ):
+        writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        reader.execute("BEGIN")
+        reader.execute("SELECT id FROM services").fetchall()
+        writer.execute("CREATE TABLE filler AS SELECT zeroblob(1000000)")
+        writer.execute("DROP TABLE filler")
+        writer.commit()
         log = file_of(house).with_name("latchkey.db-wal")
         with no_file_longer_than(log.stat().st_size, children_of=house.server.process.pid):
             yield

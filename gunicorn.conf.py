@@ -19,7 +19,7 @@ from threading import Thread
 from gunicorn import sock, util
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
-from structlog.contextvars import clear_contextvars
+from structlog.contextvars import bound_contextvars
 
 import logs
 
@@ -60,7 +60,9 @@ class JsonLog(Logger):
         super().warning(msg, *args, **kwargs)
 
     def access(self, resp, req, environ, request_time):
-        """Say what was answered, unless that is to go to /dev/null. Who asked stands in the context."""
+        """Say what was answered, and to whom, unless that is to go to /dev/null."""
+        if self.cfg.accesslog == os.devnull:
+            return
         fields = {
             "method": environ.get("REQUEST_METHOD"),
             "path": environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace"),
@@ -70,9 +72,8 @@ class JsonLog(Logger):
             "address": environ.get("REMOTE_ADDR"),
             "agent": environ.get("HTTP_USER_AGENT"),
         }
-        if self.cfg.accesslog != os.devnull:
+        with bound_contextvars(**environ.get("latchkey.said", {})):  # by app/http/gate.py
             self.access_log.info("request", extra=fields)
-        clear_contextvars()  # the thread takes another request next
 
 
 logger_class = JsonLog

@@ -8,7 +8,7 @@ import uuid
 from typing import Any
 
 from flask import Flask, current_app, request
-from structlog.contextvars import bind_contextvars, clear_contextvars
+from structlog.contextvars import bound_contextvars, get_contextvars
 
 from app.errors import NotReady, UnknownHost
 from app.extensions import db, settings
@@ -19,26 +19,30 @@ log = logging.getLogger(__name__)
 
 
 def register(app: Flask) -> None:
-    app.wsgi_app = _within_budget(app.wsgi_app)  # type: ignore[method-assign]
-    app.before_request(_note)
+    app.wsgi_app = _framed(app.wsgi_app)  # type: ignore[method-assign]
     app.before_request(_know_host)
     app.before_request(_be_ready)
 
 
-def _within_budget(serve: Any) -> Any:
-    """Bound all database work of a request, from its first line to what is done when it is over."""
+def _framed(serve: Any) -> Any:
+    """Give a request what ends with it: a bound for its database work, and what log and audit say of it.
 
-    def serve_within_budget(environ: Any, start_response: Any) -> Any:
-        with budget.of(budget.REQUEST):
-            return serve(environ, start_response)
+    The server writes the access line after that, and finds in the environment what was said.
+    """
 
-    return serve_within_budget
+    def serve_framed(environ: Any, start_response: Any) -> Any:
+        said = {
+            "request_id": uuid.uuid4().hex,
+            "address": environ.get("REMOTE_ADDR", ""),
+            "actor": "anonymous",
+        }
+        with budget.of(budget.REQUEST), bound_contextvars(**said):
+            try:
+                return serve(environ, start_response)
+            finally:
+                environ["latchkey.said"] = get_contextvars()
 
-
-def _note() -> None:
-    """Bind what the log and the audit say of this request."""
-    clear_contextvars()
-    bind_contextvars(request_id=uuid.uuid4().hex, address=request.remote_addr or "", actor="anonymous")
+    return serve_framed
 
 
 def _know_host() -> None:

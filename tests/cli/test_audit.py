@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from app.extensions import db
 from app.models import AuditEvent, now
 from app.services import pruning
-from tests.cli.test_cli import NOBODY, command
+from tests.cli.test_cli import NEW, NOBODY, command
 from tests.support.service import Service, StartService, User
 
 READ = "/api/users/:username/connection/gettokens"
@@ -39,6 +39,15 @@ def test_a_users_events(service: Service, user: User) -> None:
     assert listed(service, "--user", user.username, "--action", "user.register") == found[1:]
     text = command(service, "audit", "--user", user.username).output.splitlines()
     assert len(text) == 2 and f"user:{user.id}" in text[0] and "connection.read_all" in text[0]
+
+
+def test_a_command_is_the_operators_whoever_called_before_it(service: Service, user: User) -> None:
+    """In one thread, as where the service is called in process."""
+    assert service.app.test_client().get("/api/auth/me", headers=user.headers).status_code == 200
+    command(service, "users", "reset-password", user.username, typed=f"{NEW}\n{NEW}\n")
+    event = listed(service, "--user", user.username)[0]
+    told = [event[name] for name in ("action", "actor", "address", "request_id")]
+    assert told == ["user.password_reset", "operator", "", ""]
 
 
 def test_since_a_day(service: Service) -> None:

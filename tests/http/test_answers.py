@@ -6,6 +6,7 @@ import json
 
 import pytest
 import requests
+from structlog.contextvars import bound_contextvars, get_contextvars
 
 from app.http.headers import API_POLICY
 from tests.support.browser import HTML
@@ -156,3 +157,11 @@ def test_nothing_overrides_the_method(user: User, name: str) -> None:
 def test_doubled_slashes_redirect_nobody(service: Service, user: User, path: str) -> None:
     answer = exchange(service, request_head(service, f"GET {path}", authorization=user.token))
     assert answer.status in (200, 400, 404) and answer.headers["Location"] is None
+
+
+def test_what_a_host_has_bound_for_its_log_is_its_own(service: Service, user: User) -> None:
+    """Of a request nothing stays with the thread: whatever it does next is not the request's."""
+    with bound_contextvars(trace="the host's"):
+        answer = service.app.test_client().get("/api/auth/me", headers=user.headers)
+        assert answer.status_code == 200
+        assert get_contextvars() == {"trace": "the host's"}

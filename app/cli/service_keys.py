@@ -18,16 +18,40 @@ from .saying import said
 
 _SCOPE = click.Choice([scope.value for scope in Scope])
 
+_LISTS = ("--scope", "--for")
+
 group = AppGroup("service-keys", help="Programs that act for users.")
 
 
-@group.command("create")
+class _Listing(click.Command):
+    """Takes several words after one option, once NAME was given: NAME --scope A B --for U V."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        named = args and not args[0].startswith("-")
+        return super().parse_args(ctx, _repeated(args) if named else args)
+
+
+def _repeated(words: Sequence[str]) -> list[str]:
+    """Return --scope A --scope B for --scope A B, which click does not know."""
+    repeated, option = list[str](), ""
+    for word in words:
+        if word.startswith("--"):
+            option = word
+        elif option in _LISTS and repeated[-1] != option:
+            repeated.append(option)
+        repeated.append(word)
+    return repeated
+
+
+@group.command("create", cls=_Listing)
 @click.argument("name")
-@click.option("--scope", "scopes", multiple=True, required=True, type=_SCOPE)
-@click.option("--for", "usernames", multiple=True, help="A user that it may act for; left out: all.")
+@click.option("--scope", "scopes", multiple=True, required=True, type=_SCOPE, help="One or more.")
+@click.option(
+    "--for", "usernames", multiple=True, metavar="USER", help="Users that it may act for; left out: all."
+)
 @click.option("--expires-in-days", "days", type=click.IntRange(1, 36500), help="Left out: never.")
 def create(name: str, scopes: Sequence[str], usernames: Sequence[str], days: int | None) -> None:
-    """Make a key and print it, once, as one word."""
+    """Make a key and print it, once, as one word: create NAME --scope SCOPE... [--for USER...]"""
     if not 1 <= len(name) <= 64 or not name.isprintable():
         raise click.ClickException("NAME must have 1 to 64 printable characters.")
     key = said(

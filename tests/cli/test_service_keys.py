@@ -28,6 +28,20 @@ def test_the_key_is_printed_as_one_word(service: Service, user: User) -> None:
     assert "Traceback" not in done.stderr and done.stdout.strip() not in done.stderr
 
 
+def test_scopes_and_users_may_be_listed_after_one_option(service: Service, user: User) -> None:
+    other, name = service.user(), fresh()
+    listing = ("--scope", "write", "read_secrets", "--for", user.username, other.username, user.username)
+    assert command(service, *CREATE, name, *listing, "--expires-in-days", "3").exit_code == 0
+    row = listed(service, name)
+    assert (row["scopes"], row["usernames"]) == (
+        ["read_secrets", "write"],
+        sorted([user.username, other.username]),
+    )
+    name = fresh()
+    assert command(service, *CREATE, "--for", user.username, "--scope", "write", name).exit_code == 0
+    assert listed(service, name)["usernames"] == [user.username]
+
+
 def test_list(service: Service, user: User) -> None:
     some = make_key(service, "--for", user.username, scopes=("write", "read_metadata", "write"))
     every = make_key(service, "--expires-in-days", "3")
@@ -50,6 +64,8 @@ def test_list(service: Service, user: User) -> None:
         ("name",),
         ("name", "--scope", "read_everything"),
         ("name", "--scope", ""),
+        ("name", "--scope", "write", "read_everything"),
+        ("name", "--scope", "write", "--expires-in-days", "3", "4"),
         ("", "--scope", "write"),
         ("x" * 65, "--scope", "write"),
         ("a\nb", "--scope", "write"),

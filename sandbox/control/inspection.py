@@ -5,6 +5,7 @@ from typing import Any
 from flask import Response, jsonify, request
 
 from sandbox.control.wire import Routes, body, realm_of
+from sandbox.engine.journal import LONGEST
 from sandbox.engine.realm import Realm
 from sandbox.engine.records import Grant
 from sandbox.world import World
@@ -45,9 +46,10 @@ def token_state(world: World, provider: str) -> Response:
 
 
 def show_log(world: World) -> Response:
-    since, provider = request.args.get("since", 0, int), request.args.get("provider")
+    given = request.args
+    since, last = given.get("since", 0, int), max(0, given.get("last", LONGEST, int))
     with world.lock:
-        return jsonify(world.journal.since(since, provider))
+        return jsonify(world.journal.since(since, given.get("provider"), last))
 
 
 def empty_log(world: World) -> Response:

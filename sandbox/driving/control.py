@@ -87,8 +87,10 @@ class Control:
     def token_state(self, provider: str, token: str) -> str:
         return str(self._call("POST", f"/{provider}/token-state", {"token": token})["state"])
 
-    def log(self, provider: str | None = None, since: int = 0) -> list[dict[str, Any]]:
-        return list(self._call("GET", "/log", provider=provider, since=since))
+    def log(
+        self, provider: str | None = None, since: int = 0, last: int | None = None
+    ) -> list[dict[str, Any]]:
+        return list(self._call("GET", "/log", provider=provider, since=since, last=last))
 
     def clear_log(self) -> None:
         self._call("DELETE", "/log")

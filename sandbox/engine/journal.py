@@ -2,7 +2,8 @@
 
 import time
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import islice, takewhile
 from typing import Any
 
 from flask import request
@@ -56,8 +57,11 @@ class Journal:
         entry.n = self._last
         self._entries.append(entry)
 
-    def since(self, n: int, provider: str | None) -> list[dict[str, Any]]:
-        return [asdict(e) for e in self._entries if e.n > n and provider in (None, e.provider)]
+    def since(self, n: int, provider: str | None, last: int = LONGEST) -> list[dict[str, Any]]:
+        """What came after entry ``n``, or the ``last`` of it: the entries' own fields, to read only."""
+        newer = takewhile(lambda entry: entry.n > n, reversed(self._entries))
+        chosen = islice((entry for entry in newer if provider in (None, entry.provider)), last)
+        return [vars(entry) for entry in chosen][::-1]
 
     def clear(self) -> None:
         self._entries.clear()

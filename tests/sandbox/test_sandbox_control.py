@@ -128,6 +128,10 @@ def test_the_log_can_be_emptied_and_filtered(
     application("discord").callback()
     assert {entry["provider"] for entry in control.log()} == {"google", "discord"}
     assert {entry["provider"] for entry in control.log("google")} == {"google"}
+    first, *others = [entry["n"] for entry in control.log()]
+    assert [entry["n"] for entry in control.log(since=first)] == others
+    assert [entry["n"] for entry in control.log(last=2)] == others[-2:]
+    assert control.log("google", last=1) == control.log("google")[-1:]
     control.clear_log()
     assert control.log() == []
 

@@ -36,7 +36,7 @@ class Calls:
 
     def __init__(self, control: Control) -> None:
         self._control = control
-        self._since = max((row["n"] for row in control.log()), default=0)
+        self._since = max((row["n"] for row in control.log(last=1)), default=0)
 
     def of(self, provider: str, *endpoints: str) -> int:
         """Return how many calls there were, to these endpoints or to any."""

@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from app.services import passwords
+from app.vault import Stretching
 from tests.support.browser import Agent
 from tests.support.databases import PostgresqlDatabases, SqliteDatabases
+from tests.support.passwords import CHEAP, COSTLY, cheaply_stretched
 from tests.support.providers import Fault, Sandbox, Switched
 from tests.support.service import Service, StartService, User, free_port
 
 BACKENDS = ("sqlite", "postgresql")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Run more tests at once than there are cores: each waits now and then for a server or a process."""
+    return (os.cpu_count() or 1) * 3 // 2
+
+
+def pytest_collection_finish() -> None:
+    """Leave thousands of tests out of every later collection of garbage, and collect less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Let users cost little to make, in this process. Others that the tests start hash as ever."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", CHEAP)
+        yield
+
+
+@pytest.fixture
+def cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Stretching, "new", cheaply_stretched)
+
+
+@pytest.fixture
+def costly_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_hasher", COSTLY)
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,8 @@ from tests.support.service import PASSWORD, Service, StartService
 from tests.support.service_keys import make_key
 from tests.support.tables import contents
 
+pytestmark = pytest.mark.usefixtures("cheap_passphrases")
+
 WHEN = "2026-11-21T10:00:00.123456Z"
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$" + "A" * 43
 MASK = "A mask stands for a stored secret, and none is stored here."

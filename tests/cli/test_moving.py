@@ -39,6 +39,8 @@ from tests.support.service import PASSWORD, Service, StartService, twin_of
 from tests.support.service_keys import make_key
 from tests.support.tables import contents
 
+pytestmark = pytest.mark.usefixtures("cheap_passphrases")
+
 FLASK = ("-m", "flask", "--app", "wsgi")
 NAMES = [provider.service.name for provider in PROVIDERS]
 SECRETS = (

@@ -147,6 +147,7 @@ def test_leaving_asks_for_the_password_and_removes_everything(
     assert again.id != user.id and status_of(service, user.token) == 401
 
 
+@pytest.mark.usefixtures("costly_passwords")
 def test_the_database_keeps_an_argon2id_hash_and_no_password(service: Service) -> None:
     name, password = fresh(), f"canary {uuid.uuid4().hex}"
     answer = register(service, name, password=password)

@@ -6,6 +6,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import pytest
 import requests
 from sqlalchemy import select, update
 
@@ -16,6 +17,7 @@ from tests.support.service import PASSWORD, Service, StartService
 from tests.support.service import User as Person
 
 
+@pytest.mark.usefixtures("costly_passwords")
 def test_unknown_user_and_wrong_password_answer_alike(service: Service, user: Person) -> None:
     bodies = [
         {"username": user.username, "password": "not the one"},

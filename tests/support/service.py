@@ -54,7 +54,9 @@ class Service:
 
     def call(self, method: str, path: str, **kwargs: Any) -> requests.Response:
         kwargs.setdefault("allow_redirects", False)
-        return requests.request(method, self.url + path, timeout=30, **kwargs)
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy and no .netrc has a say
+            return session.request(method, self.url + path, timeout=30, **kwargs)
 
 
 class User:

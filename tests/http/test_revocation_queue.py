@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from app.extensions import db
 from app.models import AuditEvent, Revocation
@@ -23,10 +23,11 @@ ROUTE = "/api/connections/revocations"
 
 @pytest.fixture
 def retry(service: Service) -> Callable[[User], list[Revocation]]:
-    """Let the time of this user's queue come, and let a worker go over what is due; return what stays."""
+    """Let the time of this user's queue come, and let a worker go over it alone; return what stays."""
 
     def go(user: User) -> list[Revocation]:
         with service.app.app_context():
+            db.session.execute(delete(Revocation).where(Revocation.user_id != user.id))
             due = update(Revocation).where(Revocation.user_id == user.id)
             db.session.execute(due.values(retry_at=ago(seconds=1)))
             db.session.commit()

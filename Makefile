@@ -7,7 +7,7 @@ UV_VERSION := 0.13.8
 export UV_SYSTEM_CERTS := true
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help run test check format lock audit figures storm kills faults rotation mutants
+.PHONY: help run test check format lock audit figures storm kills faults rotation canaries mutants
 
 help: ## print these lines
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -45,6 +45,9 @@ rotation: $(VENV)/.ok ## rotate keys under load and kill the command: reads fail
 
 faults: $(VENV)/.ok ## let PostgreSQL, SQLite's file and Redis fail: what is answered, how late, when all is well again
 	@$(BIN)/python -m benchmarks.faults $(ARGS)
+
+canaries: $(VENV)/.ok ## look for secrets in all that a run leaves behind: bytes looked through, and hits
+	@$(BIN)/python -m benchmarks.canaries
 
 mutants: $(VENV)/.ok ## take guards out one by one: each must be missed by a test
 	@$(BIN)/python -m tests.mutants $(ARGS)

@@ -13,6 +13,8 @@ from sqlalchemy import MetaData, create_engine, select
 
 from sandbox.driver import consent
 
+SEARCHED = ("secrets", "places", "bytes", "hits")
+
 
 class Scenario:
     """`secrets` are those that must not be found, `answers` what callers saw that asked for none."""
@@ -109,14 +111,23 @@ class Scenario:
         self.call("GET", f"/api/connections/github?token={key}")
         self.call("GET", "/nowhere", headers={"User-Agent": f"agent ?token={key}", "Referer": f"/?{key}"})
 
-    def found_in(self, places: Mapping[str, bytes]) -> list[tuple[str, str]]:
-        """Return which secret stands where, in any spelling. The secrets themselves are told to nobody."""
-        return [
+    def found_in(
+        self, places: Mapping[str, bytes], report: Callable[[str, object], None]
+    ) -> list[tuple[str, str]]:
+        """Return which secret stands where, in any spelling. The secrets themselves are told to nobody.
+
+        `report` is told how much was looked through, under the names of SEARCHED.
+        """
+        found = [
             (kind, place)
             for kind, secret in self.secrets.items()
             for place, content in places.items()
             if any(spelling in content for spelling in spellings(secret))
         ]
+        extent = (len(self.secrets), len(places), sum(map(len, places.values())), len(found))
+        for name, number in zip(SEARCHED, extent, strict=True):
+            report(name, number)
+        return found
 
 
 def spellings(secret: str) -> set[bytes]:

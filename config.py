@@ -457,9 +457,15 @@ class _Reader:
             token_url=self.url(f"{name}_TOKEN_URL"),
             revoke_url=self.url(f"{name}_REVOKE_URL"),
             userinfo_url=self.url(f"{name}_USERINFO_URL"),
-            scopes=tuple(re.findall(r"[^\s,]+", self.environ.get(f"{name}_SCOPES", ""))),
+            scopes=self.scopes(f"{name}_SCOPES"),
             issuer=self.environ.get(f"{name}_ISSUER"),
         )
+
+    def scopes(self, name: str) -> tuple[str, ...]:
+        found = tuple(re.findall(r"[^\s,]+", self.environ.get(name, "")))
+        if not all(re.fullmatch(r"[!#-\[\]-~]+", scope) for scope in found):  # RFC 6749, appendix A.4
+            self.wrong(name, "list scopes of ASCII without quotes and backslashes, separated by spaces")
+        return found
 
 
 _MAKE_SECRET = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"

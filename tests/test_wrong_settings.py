@@ -127,6 +127,12 @@ def test_a_malformed_provider_url_stops_the_start(what: str) -> None:
             stops(f"{provider}_{what}", value)
 
 
+@pytest.mark.parametrize("value", [f'"{CANARY}"', f"mail\\{CANARY}", "e-mail schön", "a\x00b"])
+def test_a_malformed_scope_stops_the_start(value: str) -> None:
+    for provider in config.PROVIDERS:
+        stops(f"{provider}_SCOPES", value)
+
+
 @pytest.mark.parametrize("value", URLS)
 def test_a_malformed_url_of_keys_stops_the_start(value: str) -> None:
     stops("JWT_JWKS_URL", value, JWT_ALGORITHM="RS256")

@@ -17,16 +17,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 from jwt import PyJWK
 from limits import parse_many
-from redis.connection import parse_url
-from sqlalchemy.engine import make_url
+from psycopg.conninfo import make_conninfo, timeout_from_conninfo
+from redis import ConnectionPool, RedisError
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 import jwks
 
 INSTANCE = Path(__file__).parent / "instance"
 PROVIDERS = ("GOOGLE", "FACEBOOK", "GITHUB", "SPOTIFY", "DISCORD")
+LONGEST_LIMIT = 366 * 86400  # seconds
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 KEY_BYTES = 32
@@ -304,43 +307,21 @@ class _Reader:
         return enabled
 
     def encryption_keys(self) -> tuple[tuple[str, bytes], ...]:
-        name, text = "ENCRYPTION_KEYS", self.environ.get("ENCRYPTION_KEYS", "")
-        if path := self.environ.get("ENCRYPTION_KEYS_FILE"):
-            name = "ENCRYPTION_KEYS_FILE"
-            if "ENCRYPTION_KEYS" in self.environ:
-                self.wrong(name, "ENCRYPTION_KEYS is set too; keep one of the two")
-            text = self._private_file(name, Path(path))
-        pairs = [pair.strip() for pair in text.split(",") if pair.strip()]
-        if not pairs:
-            self.wrong(name, f"set it to id:base64 pairs, newest first; {_MAKE_KEY}")
-        keys = [self._encryption_key(name, pair) for pair in pairs]
-        ring = tuple(key for key in keys if key)
-        if len({key_id for key_id, _ in ring}) != len(ring):
-            self.wrong(name, "a key id stands twice; give each key an id of its own")
-        return ring
-
-    def _private_file(self, name: str, path: Path) -> str:
+        """The keys, newest first. What is wrong with them is told in one sentence, the first that is true."""
+        name = "ENCRYPTION_KEYS_FILE" if "ENCRYPTION_KEYS_FILE" in self.environ else "ENCRYPTION_KEYS"
         try:
-            if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                self.wrong(name, "others may read the file; run chmod 600 on it")
-                return ""
-            return path.read_text("utf-8").replace("\n", ",")
-        except (OSError, UnicodeDecodeError) as error:
-            self.wrong(
-                name, f"the file cannot be read ({type(error).__name__}); check the path and its owner"
-            )
-            return ""
+            return _ring(self._text_of_keys(name))
+        except _Refused as refused:
+            self.wrong(name, str(refused))
+            return ()
 
-    def _encryption_key(self, name: str, pair: str) -> tuple[str, bytes] | None:
-        key_id, _, encoded = pair.partition(":")
-        try:
-            key = base64.b64decode(encoded, validate=True)
-        except (binascii.Error, ValueError):
-            key = b""
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", key_id) or len(key) != KEY_BYTES or not any(key):
-            self.wrong(name, f"each entry is id:base64 of {KEY_BYTES} random bytes; {_MAKE_KEY}")
-            return None
-        return key_id, key
+    def _text_of_keys(self, name: str) -> str:
+        text = self.environ.get("ENCRYPTION_KEYS")
+        if name == "ENCRYPTION_KEYS":
+            return text or ""
+        if text is not None:
+            raise _Refused("ENCRYPTION_KEYS is set too; keep one of the two")
+        return _private_text(Path(self.environ[name])).replace("\n", ",")
 
     def database(self, name: str, default: str) -> str:
         """A URL of SQLite or PostgreSQL. A relative path begins where the process was started."""
@@ -351,7 +332,7 @@ class _Reader:
             url = make_url(text)
         except (ArgumentError, ValueError):
             url = None
-        if url is None or url.drivername not in DRIVERS:
+        if url is None or url.drivername not in DRIVERS or not _is_database(url):
             self.wrong(name, "set it to sqlite:////path/to/file or postgresql://user@host/database")
         elif url.drivername.startswith("sqlite") and url.database and not url.database.startswith(("/", ":")):
             return url.set(database=os.path.abspath(url.database)).render_as_string(hide_password=False)
@@ -370,7 +351,7 @@ class _Reader:
             self.wrong(name, "set it to redis://host:port/number, rediss:// or unix://, or leave it out")
         return text
 
-    def url(self, name: str) -> str | None:
+    def url(self, name: str, example: str = "https://example.com/path") -> str | None:
         """An absolute URL without user, fragment or control character; plain http on loopback only."""
         text = self.environ.get(name)
         if text is None:
@@ -380,9 +361,9 @@ class _Reader:
             host, _ = parts.hostname, parts.port
         except ValueError:
             parts, host = urlsplit(""), None
-        clean = re.fullmatch(r"[\x21-\x7e]+", text) and "@" not in parts.netloc and "#" not in text
-        if not host or not clean or parts.scheme not in ("http", "https"):
-            self.wrong(name, "set it to an absolute URL such as https://example.com/path")
+        clean = _CLEAN_URL.fullmatch(text) and "@" not in parts.netloc and "#" not in text
+        if not host or not _HOST.fullmatch(host) or not clean or parts.scheme not in ("http", "https"):
+            self.wrong(name, f"set it to an absolute URL such as {example}")
             return None
         if parts.scheme == "http" and not _is_loopback(host):
             self.wrong(name, "plain http is accepted on loopback only; use https")
@@ -391,19 +372,17 @@ class _Reader:
 
     def origin(self, name: str, default: str) -> str:
         self.environ.setdefault(name, default)
-        text = (self.url(name) or default).rstrip("/")
+        example = "https://connect.example.com"
+        text = (self.url(name, example) or default).rstrip("/")
         if urlsplit(text).path or "?" in text:
-            self.wrong(name, "set it to scheme, host and port only, such as https://connect.example.com")
+            self.wrong(name, f"set it to scheme, host and port only, such as {example}")
         return text
 
     def origins(self, name: str) -> frozenset[str]:
-        for text in self.listed(name):
-            if not re.fullmatch(
-                r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?", text
-            ):
-                self.wrong(
-                    name, "list exact origins such as https://app.example.com, comma separated, lower case"
-                )
+        if not all(_is_origin(text) for text in self.listed(name)):
+            self.wrong(
+                name, "list exact origins such as https://app.example.com, comma separated, lower case"
+            )
         return frozenset(self.listed(name))
 
     def rate_limits(self, *, production: bool) -> RateLimits | None:
@@ -416,7 +395,9 @@ class _Reader:
         name = f"RATELIMIT_{word.upper()}"
         text = self.environ.get(name, default)
         try:
-            sound = all(limit.amount > 0 and limit.multiples > 0 for limit in parse_many(text))
+            sound = all(
+                limit.amount > 0 and 0 < limit.get_expiry() <= LONGEST_LIMIT for limit in parse_many(text)
+            )
         except ValueError:
             sound = False
         if not sound:
@@ -475,12 +456,78 @@ _MAKE_KEY = (
 )
 
 
+_HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+_CLEAN_URL = re.compile(r"([!-z|~]|\{client_id\}|\{account_id\})+")  # of braces, those that are filled in
+
+
+def _is_origin(text: str) -> bool:
+    """Tell whether a browser may say that it comes from there (RFC 6454, section 6.2)."""
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    spelled = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
+    return usual not in (None, port) and bool(_HOST.fullmatch(host)) and text == spelled
+
+
+class _Refused(Exception):
+    """A value is not taken. `str()` is the remedy."""
+
+
+def _ring(text: str) -> tuple[tuple[str, bytes], ...]:
+    pairs = [pair.strip() for pair in text.split(",") if pair.strip()]
+    if not pairs:
+        raise _Refused(f"set it to id:base64 pairs, newest first; {_MAKE_KEY}")
+    ring = tuple(_encryption_key(pair) for pair in pairs)
+    if len(dict(ring)) != len(ring):
+        raise _Refused("a key id stands twice; give each key an id of its own")
+    return ring
+
+
+def _encryption_key(pair: str) -> tuple[str, bytes]:
+    key_id, _, encoded = pair.partition(":")
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", key_id) or len(key) != KEY_BYTES or not any(key):
+        raise _Refused(f"each entry is id:base64 of {KEY_BYTES} random bytes; {_MAKE_KEY}")
+    return key_id, key
+
+
+def _private_text(path: Path) -> str:
+    try:
+        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise _Refused("others may read the file; run chmod 600 on it")
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _Refused(
+            f"the file cannot be read ({type(error).__name__}); check the path and its owner"
+        ) from None
+
+
+def _is_database(url: URL) -> bool:
+    """Tell whether it can be connected with, whoever answers there: what libpq would refuse is refused."""
+    if url.get_backend_name() != "postgresql":
+        return True
+    dialect = url.set(drivername="postgresql+psycopg").get_dialect()()
+    options = dict(dialect.create_connect_args(url)[1])
+    try:
+        make_conninfo(**options)
+        timeout_from_conninfo(options)
+    except psycopg.Error:
+        return False
+    return url.port is None or 0 < url.port < 65536
+
+
 def _is_redis(text: str) -> bool:
     if not re.fullmatch(r"rediss?://[^/?#]+(/[0-9]*)?(\?[^#]*)?|unix://[^#]+", text):
         return False
     try:
-        parse_url(text)  # type: ignore[no-untyped-call]
-    except ValueError:
+        ConnectionPool.from_url(text).make_connection()  # which connects to nothing yet
+    except (RedisError, TypeError, ValueError):
         return False
     return True
 

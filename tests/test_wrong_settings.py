@@ -46,6 +46,7 @@ WRONG: dict[str, tuple[str, ...]] = {
         f"{'k' * 33}:{KEY}",
         f"schlüssel:{KEY}",
         f"k1:{KEY},{CANARY}",
+        "k1:abc,k2:def",
     ),
     "DATABASE_URL": (
         CANARY,
@@ -55,10 +56,24 @@ WRONG: dict[str, tuple[str, ...]] = {
         f"postgresql+asyncpg://u:{CANARY}@h/d",
         f"postgresql+psycopg2://u:{CANARY}@h/d",
         "http://h/d",
+        f"postgresql://u:{CANARY}@h/d?nonsense=1",
+        f"postgresql://u:{CANARY}@h:99999/d",
+        f"postgresql+psycopg://u:{CANARY}@h/d?connect_timeout=abc",
     ),
     "MIGRATION_DATABASE_URL": (CANARY, f"mysql://u:{CANARY}@h/d"),
     "SPOOL_DIR": (__file__,),
-    "REDIS_URL": (CANARY, f"http://:{CANARY}@h", f"redis://:{CANARY}@h:port/0", "redis://h/name", "redis://"),
+    "REDIS_URL": (
+        CANARY,
+        f"http://:{CANARY}@h",
+        f"redis://:{CANARY}@h:port/0",
+        "redis://h/name",
+        "redis://",
+        "redis://h?nonsense=1",
+        "redis://h?protocol=9",
+        "rediss://h?ssl_cert_reqs=foo",
+        "redis://h:99999/0",
+        "redis://h?socket_timeout=abc",
+    ),
     "TRUSTED_HOSTS": ("https://example.com", "*.example.com", "example.com:80", "a b", "example.com/x"),
     "CORS_ORIGINS": (
         "*",
@@ -67,10 +82,22 @@ WRONG: dict[str, tuple[str, ...]] = {
         "https://example.com/",
         "https://A.example.com",
         "https://*.b.c",
+        "https://b.c:99999",
+        "https://b.c:443",
+        "http://b.c:80",
+        "https://..",
     ),
     "RETURN_TO_ORIGINS": ("*", "javascript://x", "https://u@example.com", "https://example.com/path", "//x"),
     **{
-        f"RATELIMIT_{word.upper()}": ("0/minute", "many", "60", "60/fortnight", "-1/minute", CANARY)
+        f"RATELIMIT_{word.upper()}": (
+            "0/minute",
+            "many",
+            "60",
+            "60/fortnight",
+            "-1/minute",
+            "1 per 99999999999 year",
+            CANARY,
+        )
         for word in config.RateLimits.__slots__
     },
     "RATELIMIT_ENABLED": ("maybe", CANARY),
@@ -102,6 +129,10 @@ URLS = (
     "https://:443",
     "https://example.com:port",
     "https://example.com:99999",
+    "https://*.example.com",
+    'https://exa"mple.com',
+    "https://..",
+    "https://example.com/{tenant}",
     "https://[::1",
     "http://example.com",
     "http://10.0.0.1",
@@ -112,7 +143,7 @@ URLS = (
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name in WRONG for value in WRONG[name]])
 def test_a_wrong_value_stops_the_start(name: str, value: str) -> None:
-    stops(name, value)
+    assert len(stops(name, value)) == 1
 
 
 @pytest.mark.parametrize("value", [*URLS, "https://example.com/path", "https://example.com?x"])

@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Thread
 
 from gunicorn import sock, util
+from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 from structlog.contextvars import bound_contextvars
@@ -106,8 +107,19 @@ worker_class = Worker
 
 
 def when_ready(server):
-    """Have listeners shut before they are closed. Only once: a reload runs this file again, and not this."""
+    """Change how gunicorn ends. Only once: a reload runs this file again, and not this."""
     sock.close_sockets = partial(refuse_and_close, sock.close_sockets)
+    server.halt = partial(halt_for_certain, server.halt)
+
+
+def halt_for_certain(halt, reason=None, exit_status=0):
+    """Halt, and leave with this status even if another worker refuses to start meanwhile.
+
+    gunicorn would leave with the exception of the second one, as if it had crashed.
+    """
+    while True:
+        with suppress(HaltServer):
+            halt(reason, exit_status)
 
 
 def refuse_and_close(close, listeners, unlink=True):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
+import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.e2e.conftest import Running
+from tests.support.processes import run
+from tests.support.service import free_port
 
 
 def exchange(running: Running, raw: bytes) -> tuple[int, dict[str, str], str]:
@@ -50,3 +54,18 @@ def test_a_long_token_in_the_query_is_read(running: Running) -> None:
     line = b"GET /api/connections/gmail?token=" + b"t" * 6000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
     status, _, body = exchange(running, line)
     assert (status, json.loads(body)["error"]) == (401, "Invalid token")
+
+
+def test_a_refused_start_is_final_however_many_workers_refuse(tmp_path: Path) -> None:
+    """With another exit status than 3, systemd would start it again and again."""
+    (tmp_path / "refusing.py").write_text(
+        "import os, signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "time.sleep(float(os.environ['AT']) + os.getpid() % 3 / 4 - time.time())\n"
+        "sys.exit(3)\n"
+    )
+    options = ("-w", "4", "-b", f"127.0.0.1:{free_port()}", "--pythonpath", str(tmp_path))
+    environ = {"AT": str(time.time() + 2)}
+    ended = run("-m", "gunicorn", "-c", "gunicorn.conf.py", *options, "refusing:app", environ=environ)
+    assert ended.returncode == 3, ended.stderr
+    assert "unhandled" not in ended.stderr

@@ -52,19 +52,16 @@ class Writer:
         self._file, self._line = file, 1
         stretching = Stretching.new()
         self._vault = stretching.vault(passphrase)
-        self._put({"format": FORMAT, "version": VERSION, "argon2id": _told(stretching)})
+        file.write(_head(stretching))
 
     def add(self, kind: Kind, document: Mapping[str, Any]) -> None:
         self._line += 1
         plaintext = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
         sealed = self._vault.seal(plaintext, *_place(self._line, kind))
-        self._put({"kind": kind, "sealed": b64encode(sealed).decode("ascii")})
+        self._file.write(_sealed_line(kind, sealed))
 
     def end(self) -> None:
         self.add(Kind.END, {"records": self._line - 1})
-
-    def _put(self, line: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(line).encode("ascii") + b"\n")
 
 
 class Reader:
@@ -108,8 +105,9 @@ class Reader:
         return text
 
 
-def _told(stretching: Stretching) -> dict[str, Any]:
-    return {**asdict(stretching), "salt": b64encode(stretching.salt).decode("ascii")}
+def _head(stretching: Stretching) -> bytes:
+    costs = {**asdict(stretching), "salt": b64encode(stretching.salt).decode("ascii")}
+    return _spelled({"format": FORMAT, "version": VERSION, "argon2id": costs})
 
 
 def _stretching(line: bytes) -> Stretching:
@@ -122,14 +120,32 @@ def _stretching(line: bytes) -> Stretching:
             raise ArchiveRefused("The file has a form that this version does not know.")
         costs = dict(head["argon2id"])
         salt = b64decode(costs.pop("salt"), validate=True)
-        return Stretching(salt, **{name: int(cost) for name, cost in costs.items()})
+        stretching = Stretching(salt, **{name: int(cost) for name, cost in costs.items()})
+        _check_spelling(line, _head(stretching))
     except (KeyError, TypeError, ValueError):
         raise ArchiveRefused("The file is not one that export has written.") from None
+    return stretching
+
+
+def _sealed_line(kind: Kind, sealed: bytes) -> bytes:
+    return _spelled({"kind": kind, "sealed": b64encode(sealed).decode("ascii")})
 
 
 def _sealed(line: bytes) -> tuple[Kind, bytes]:
     record = strict_json.loads(line)
-    return Kind(record["kind"]), b64decode(record["sealed"], validate=True)
+    kind, sealed = Kind(record["kind"]), b64decode(record["sealed"], validate=True)
+    _check_spelling(line, _sealed_line(kind, sealed))
+    return kind, sealed
+
+
+def _spelled(line: Mapping[str, Any]) -> bytes:
+    return json.dumps(line).encode("ascii") + b"\n"
+
+
+def _check_spelling(line: bytes, written: bytes) -> None:
+    """Raise ValueError unless a line is to the byte what is written for what it says."""
+    if line != written:
+        raise ValueError
 
 
 def _place(line: int, kind: Kind) -> tuple[str | int, ...]:

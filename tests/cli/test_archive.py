@@ -96,6 +96,9 @@ CHANGES: dict[str, Callable[[Lines, Lines], Lines]] = {
     "no record": lambda lines, _: [*lines[:2], b"[]", *lines[3:]],
     "no JSON": lambda lines, _: [*lines[:2], b"{", *lines[3:]],
     "no base64": lambda lines, _: [*lines[:2], lines[2].replace(b'"sealed": "', b'"sealed": "!'), *lines[3:]],
+    "a space in the head": lambda lines, _: [lines[0].replace(b": ", b":  ", 1), *lines[1:]],
+    "a space in a record": lambda lines, _: [*lines[:2], lines[2].replace(b": ", b":", 1), *lines[3:]],
+    "another member": lambda lines, _: [*lines[:2], lines[2].replace(b"{", b'{"a": 1, '), *lines[3:]],
     "an empty line": lambda lines, _: [*lines[:2], b"", *lines[2:]],
 }
 
@@ -117,19 +120,16 @@ def test_a_count_that_is_not_so_is_noticed(end: object) -> None:
     assert "line 6" in refused(file.getvalue())
 
 
-def test_no_flipped_bit_changes_what_is_read(whole: bytes) -> None:
-    """Most are refused. One that base64 does not use, or JSON's own, leaves all as it was."""
-    file, start, noticed = io.BytesIO(whole), whole.index(b"\n") + 1, 0
+def test_no_flipped_bit_goes_unnoticed(whole: bytes) -> None:
+    """Not even one that base64 does not use, or one that makes JSON's white space of another kind."""
+    file = io.BytesIO(whole)
     reader = Reader(file, PASSPHRASE, longest=4096)
-    for position in range(start, len(whole)):
+    for position in range(whole.index(b"\n") + 1, len(whole)):
         bit = 1 << (position % 8)
         file.getbuffer()[position] ^= bit
-        try:
-            assert [(record.kind, record.document) for record in reader] == DOCUMENTS
-        except ArchiveRefused:
-            noticed += 1
+        with pytest.raises(ArchiveRefused):
+            list(reader)
         file.getbuffer()[position] ^= bit
-    assert noticed > 0.95 * (len(whole) - start)
 
 
 @pytest.mark.parametrize("part", [b"latchkey", b"version", b'"salt": "', b"passes", b": 65536"])
@@ -143,9 +143,7 @@ def test_no_flipped_bit_of_the_head_goes_unnoticed(whole: bytes, part: bytes) ->
 def test_each_cut_is_noticed(whole: bytes) -> None:
     file = io.BytesIO(whole)
     reader = Reader(file, PASSPHRASE, longest=4096)
-    file.truncate(len(whole) - 1)
-    assert len(list(reader)) == len(DOCUMENTS), "the end of the last line says nothing"
-    for end in range(len(whole) - 2, whole.index(b"\n"), -1):
+    for end in range(len(whole) - 1, whole.index(b"\n"), -1):
         file.truncate(end)
         with pytest.raises(ArchiveRefused):
             list(reader)

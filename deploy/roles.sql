@@ -1,4 +1,4 @@
--- The database and its two roles. PostgreSQL 14 or newer, as a superuser:
+-- The database and its two roles. PostgreSQL 14 and its psql 15 or newer, as a superuser:
 --   runuser -u postgres -- psql -v ON_ERROR_STOP=1 < deploy/roles.sql
 -- latchkey_owner owns the schema and migrates it: MIGRATION_DATABASE_URL. latchkey is the application, and changes no
 -- table: DATABASE_URL. What it may do with each of them, the migrations grant. Passwords are taken from

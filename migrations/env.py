@@ -72,6 +72,10 @@ def grant(connection: Connection, *, role: str | None) -> None:
 try:
     run()
 except SQLAlchemyError as error:
+    if trouble.is_denial(error):
+        raise CommandError(
+            "This role may not change tables here: name the one that owns them in MIGRATION_DATABASE_URL."
+        ) from None
     reason = trouble.of(error)
     if reason is None:
         raise

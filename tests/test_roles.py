@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 from alembic.script import ScriptDirectory
+from sqlalchemy.engine import make_url
 
 from tests.support.databases import ROOT, PostgresqlDatabases
 from tests.support.processes import run
@@ -95,6 +97,46 @@ def test_only_the_owner_prunes(service: Service, two: Roles) -> None:
         "connection.read_all"
     ]
     assert flask(two, "audit", "prune").startswith("0 events older than 365 days")
+
+
+def finding(two: Roles, subject: str, **settings: str) -> dict[str, str]:
+    environ = {**base_settings(), **two.settings, **settings}
+    done = run("-m", "flask", "--app", "wsgi", "doctor", "--json", environ=environ)
+    (found,) = [one for one in json.loads(done.stdout) if one["subject"] == subject]
+    return dict(found)
+
+
+def test_the_doctor_sees_what_a_role_may_do(two: Roles) -> None:
+    as_owner = {"DATABASE_URL": two.owner_url}
+    assert finding(two, "roles")["level"] == finding(two, "migrations")["level"] == "ok"
+    assert "owns tables" in finding(two, "roles", **as_owner)["what"]
+    name = make_url(two.application_url).username
+    two.execute(two.owner_url, f"GRANT UPDATE ON audit_events TO {name}")
+    assert "can change what the audit says" in finding(two, "roles")["what"]
+    two.execute(two.owner_url, f"REVOKE UPDATE ON audit_events FROM {name}")
+    two.execute(two.owner_url, f"GRANT CREATE ON SCHEMA public TO {name}")
+    assert "can make tables" in finding(two, "roles")["what"]
+    two.execute(two.owner_url, f"REVOKE CREATE ON SCHEMA public FROM {name}")
+
+
+def test_the_doctor_sees_that_migrations_go_elsewhere(two: Roles, postgresql: PostgresqlDatabases) -> None:
+    other = finding(two, "migrations", MIGRATION_DATABASE_URL=postgresql.empty())
+    assert other["level"] == "problem" and "another database" in other["what"]
+
+
+def test_a_forgotten_role_of_migrations_is_named(postgresql: PostgresqlDatabases) -> None:
+    with roles(postgresql) as fresh:
+        environ = {**base_settings(), "DATABASE_URL": fresh.application_url}
+        done = run("-m", "flask", "--app", "wsgi", "db", "upgrade", environ=environ)
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert "name the one that owns them in MIGRATION_DATABASE_URL" in done.stderr
+
+
+def test_an_audit_that_is_away_is_said_so(two: Roles) -> None:
+    away = f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"
+    environ = {**base_settings(), **two.settings, "MIGRATION_DATABASE_URL": away}
+    done = run("-m", "flask", "--app", "wsgi", "audit", "prune", environ=environ)
+    assert done.returncode == 1 and done.stderr.startswith("Error: The database does not answer: ")
 
 
 def test_a_downgrade_and_an_upgrade_leave_the_rights(two: Roles) -> None:

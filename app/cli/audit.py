@@ -10,6 +10,7 @@ from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.extensions import settings
+from app.models import trouble
 from app.schemas.audit import AuditEventSchema
 from app.services import audit, pruning
 
@@ -54,10 +55,9 @@ def prune(days: int | None, dry_run: bool) -> None:
     """Remove events that are older than AUDIT_RETENTION_DAYS, as the role of MIGRATION_DATABASE_URL."""
     days = days or settings.audit_retention_days
     try:
-        count = pruning.prune(days=days, dry_run=dry_run)
+        count = said(pruning.prune, days=days, dry_run=dry_run)
     except SQLAlchemyError as error:
-        raise click.ClickException(
-            f"The audit could not be pruned ({type(error).__name__}); "
-            "MIGRATION_DATABASE_URL must name a role that may delete."
-        ) from None
+        if not trouble.is_denial(error):
+            raise
+        raise click.ClickException("MIGRATION_DATABASE_URL must name a role that may delete.") from None
     click.echo(f"{count} events older than {days} days {'would go' if dry_run else 'are gone'}.")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import psycopg
-from psycopg.errors import ConnectionTimeout
+from psycopg.errors import ConnectionTimeout, InsufficientPrivilege
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -63,6 +63,11 @@ def of(error: Exception) -> str | None:
         return "every connection is in use"
     found = judged(error.orig) if isinstance(error, DBAPIError) else None
     return found.words if found else None
+
+
+def is_denial(error: Exception) -> bool:
+    """Tell whether the role may not do what it was to do."""
+    return isinstance(error, DBAPIError) and isinstance(error.orig, InsufficientPrivilege)
 
 
 def named(error: Exception) -> str:

@@ -152,6 +152,29 @@ def test_a_redirect_uri_elsewhere(start_service: StartService) -> None:
     assert any("elsewhere.example" in one["what"] for one in findings(service, status=0)["github"])
 
 
+@pytest.mark.parametrize(
+    ("uri", "what"),
+    [
+        ("http://localhost:{port}/nonsense", "is /nonsense, where nobody takes a callback. "),
+        ("http://localhost:{port}/api/connections/spotify/callback", "/api/connections/github/callback,"),
+        ("http://localhost:1/callback", "is at http://localhost:1, and PUBLIC_URL is not. "),
+        ("https://localhost:{port}/callback", "is at https://localhost:{port}, and PUBLIC_URL is not. "),
+    ],
+)
+def test_a_redirect_uri_that_nothing_comes_back_to(start_service: StartService, uri: str, what: str) -> None:
+    port = str(free_port())
+    service = start_service(
+        PUBLIC_URL=f"http://localhost:{port}", GITHUB_REDIRECT_URI=uri.replace("{port}", port)
+    )
+    found = [f"{one['what']} {one['remedy']}" for one in findings(service, status=1)["github"]]
+    assert any(what.replace("{port}", port) in one and "GITHUB_REDIRECT_URI" in one for one in found)
+
+
+@pytest.mark.parametrize("path", ["/callback", "/api/connections/github/callback"])
+def test_redirect_uris_that_are_served(start_service: StartService, path: str) -> None:
+    assert "github" not in findings(start_service(GITHUB_REDIRECT_URI="{url}" + path), status=0)
+
+
 def test_an_address_that_can_be_forged(start_service: StartService) -> None:
     assert "TRUSTED_PROXIES" in found_one(start_service(TRUSTED_PROXIES="1"), "proxies")
 

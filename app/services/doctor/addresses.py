@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from requests import Response, Session
 from sqlalchemy import select
@@ -33,13 +33,28 @@ def examine() -> Iterator[Finding]:
 
 
 def _redirect_uris() -> Iterator[Finding]:
+    public = urlsplit(settings.public_url)
     for name, registration in registrations.items():
-        uri = urlsplit(registration.redirect_uri if registration else settings.public_url)
+        if registration is None:
+            continue
+        uri = urlsplit(registration.redirect_uri)
+        setting = f"{name.upper()}_REDIRECT_URI"
+        callback = f"/api/connections/{registration.provider.service.name}/callback"
         if uri.hostname not in settings.trusted_hosts:
             what = f"The redirect URI of {name} is at {uri.hostname}, which is not answered to here."
             yield warning(
                 name, what, f"Add {uri.hostname} to TRUSTED_HOSTS, or let that host pass callbacks on."
             )
+        elif (uri.scheme, _port(uri)) != (public.scheme, _port(public)):
+            what = f"The redirect URI of {name} is at {uri.scheme}://{uri.netloc}, and PUBLIC_URL is not."
+            yield problem(name, what, f"Let {setting} begin as PUBLIC_URL does, here and at the provider.")
+        elif uri.path not in ("/callback", callback):
+            what = f"The redirect URI of {name} is {uri.path}, where nobody takes a callback."
+            yield problem(name, what, f"Let {setting} end in {callback}, here and at the provider.")
+
+
+def _port(uri: SplitResult) -> int:
+    return uri.port or {"http": 80, "https": 443}[uri.scheme]
 
 
 def _cookies() -> Finding:

@@ -104,13 +104,13 @@ def test_a_spool_that_takes_nothing(start_service: StartService, tmp_path: objec
     [
         (
             {"lease_until": ago(hours=1), "attempted_at": ago(hours=1)},
-            "broken off and not taken up again: 1.",
+            "broken off and not taken up again: 1 (spotify of ",
             1,
         ),
-        ({"due_at": ago(hours=1)}, "overdue: 1.", 1),
-        ({"failure": "outage"}, "failed: 1.", 0),
-        ({"ended_at": ago(hours=1), "due_at": None}, "have ended: 1.", 0),
-        ({"ends_at": ago(days=-20)}, "end within 30 days: 1.", 0),
+        ({"due_at": ago(hours=1)}, "overdue: 1 (spotify of ", 1),
+        ({"failure": "outage"}, "failed: 1 (spotify of ", 0),
+        ({"ended_at": ago(hours=1), "due_at": None}, "have ended: 1 (spotify of ", 0),
+        ({"ends_at": ago(days=-20)}, "end within 30 days: 1 (spotify of ", 0),
     ],
     ids=["stuck", "late", "failing", "ended", "ending"],
 )
@@ -121,7 +121,7 @@ def test_grants_in_trouble(
     user = service.user()
     Agent(service).connect(user, "spotify")
     change_grant(service, user, **values)
-    assert what in found_one(service, "grants", status=status)
+    assert f"{what}{user.username})." in found_one(service, "grants", status=status)
 
 
 def test_revocations_that_wait(start_service: StartService, fault: Fault) -> None:

@@ -88,7 +88,7 @@ def every(*, user_id: int) -> list[LegacyToken]:
     ).all()
     opened = [(row, _token(row), shown_id) for row, shown_id in rows if row.holds_one_token]
     tokens = [_seen(row, token, shown_id) for row, token, shown_id in opened if isinstance(token, str | None)]
-    ids = ", ".join(str(token.id) for token in tokens)
+    ids = ", ".join(str(token.id) for token in tokens) or "none"
     audit.record("connection.read_all", user_id=user_id, target="connections", detail=f"token of: {ids}")
     db.session.commit()
     counters.secrets_read.labels("legacy").inc(len(tokens))

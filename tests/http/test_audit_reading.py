@@ -30,6 +30,7 @@ def test_an_event_says_who_what_and_from_where(user: User) -> None:
     assert re.fullmatch(r"[0-9-]{10}T[0-9:]{8}Z", event["at"])
     assert (event["actor"], event["action"]) == (f"user:{user.id}", "connection.read_all")
     assert (event["address"], event["request_id"]) == ("127.0.0.1", read.headers["X-Request-Id"])
+    assert event["detail"] == "token of: none"
 
 
 def test_pages_are_whole_and_do_not_overlap(service: Service, user: User) -> None:

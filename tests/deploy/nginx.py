@@ -152,7 +152,8 @@ class Nginx:
     def exchange(self, raw: bytes, *, tls: bool = True) -> Answer:
         """Send these bytes, and no more; return the answer."""
         with self.connect(tls=tls) as connection:
-            with suppress(ConnectionError):  # it may have answered before it has heard everything
+            # It may have answered, or hung up, before it has heard everything.
+            with suppress(ConnectionError, ssl.SSLEOFError):
                 connection.sendall(raw)
             response = http.client.HTTPResponse(connection)
             response.begin()

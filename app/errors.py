@@ -59,6 +59,12 @@ class CrossSiteStart(LatchkeyError):
     code, sentence = "cross_site_start", "A token in the URL is not accepted from another site"
 
 
+class FormExpired(LatchkeyError):
+    """A form was sent that this browser was not shown, or was shown to somebody else who was signed in."""
+
+    code, sentence = "form_expired", "This form is out of date; open its page again"
+
+
 class OnBehalfOfMissing(LatchkeyError):
     code = "on_behalf_of_missing"
     sentence = "A service key needs X-On-Behalf-Of, the name of the user that it acts for"

@@ -30,6 +30,7 @@ def served_routes() -> set[tuple[str, str]]:
     names = "|".join(service.name for service in SERVICES)
     for rule in app.url_map.iter_rules():
         path = re.sub(r"<row_id:id>", ":id", str(rule)).replace("<username>", ":username")
+        path = path.replace("<service:service>", "<service>")
         path = re.sub(rf"^/api/connections/({names})(?=/|$)", "/api/connections/<service>", path)
         methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if not path.startswith("/static"):

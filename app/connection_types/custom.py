@@ -2,4 +2,4 @@
 
 from .declaration import ConnectionType
 
-CUSTOM = ConnectionType("custom")
+CUSTOM = ConnectionType("custom", label="Anything else")

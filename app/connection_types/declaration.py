@@ -42,6 +42,12 @@ class Field:
     required: bool = False
     secret: bool = False
     pattern: str | None = None  # the whole text must match
+    label: str | None = None  # what people read, if not its name
+    long: bool = False  # a text of several lines
+
+    @property
+    def title(self) -> str:
+        return self.label or self.name.capitalize()
 
     def problem(self, value: Any) -> str | None:
         """Return the sentence for what is wrong with this value, or None."""
@@ -61,6 +67,11 @@ class ConnectionType:
     words: tuple[str, ...] = ()
     one_of: tuple[str, ...] = ()  # at least one of these is needed
     alone: str | None = None  # this field by itself is enough
+    label: str | None = None  # what people read, if not its name
+
+    @property
+    def title(self) -> str:
+        return self.label or self.name.capitalize()
 
     def is_secret(self, name: str) -> bool:
         """Tell whether a field is hidden in lists. What the type does not declare is a secret."""

@@ -4,7 +4,8 @@ from .declaration import ConnectionType, Field
 
 DISCORDS = ConnectionType(
     "discords",
-    (Field("guildId"), Field("token", secret=True)),
+    (Field("guildId", label="Server id"), Field("token", secret=True)),
     words=("discord",),
     one_of=("guildId", "token"),
+    label="Discord server or bot",
 )

@@ -6,10 +6,11 @@ HTTP = ConnectionType(
     "http",
     (
         # A user or password inside the URL would be shown in lists: it belongs into its own field.
-        Field("url", required=True, pattern=r"https?://[^\s/@?#]+([/?#][^\s]*)?"),
+        Field("url", required=True, label="URL", pattern=r"https?://[^\s/@?#]+([/?#][^\s]*)?"),
         Field("headers", Kind.TEXT_MAP, secret=True),
         Field("username"),
         Field("password", secret=True),
-        Field("bearer", secret=True),
+        Field("bearer", secret=True, label="Bearer token"),
     ),
+    label="HTTP endpoint",
 )

@@ -10,6 +10,7 @@ POSTGRES = ConnectionType(
         Field("database", required=True),
         Field("username", required=True),
         Field("password", secret=True),
-        Field("sslmode", pattern="disable|allow|prefer|require|verify-ca|verify-full"),
+        Field("sslmode", pattern="disable|allow|prefer|require|verify-ca|verify-full", label="SSL mode"),
     ),
+    label="PostgreSQL database",
 )

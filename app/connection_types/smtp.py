@@ -9,6 +9,7 @@ SMTP = ConnectionType(
         Field("port", Kind.PORT, required=True),
         Field("username"),
         Field("password", secret=True),
-        Field("tls", Kind.FLAG),
+        Field("tls", Kind.FLAG, label="TLS"),
     ),
+    label="Mail server",
 )

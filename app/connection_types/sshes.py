@@ -8,7 +8,7 @@ SSHES = ConnectionType(
         Field("host", required=True, pattern=r"[^\s/@]{1,255}"),
         Field("username", required=True),
         Field("password", secret=True),
-        Field("sshKey", secret=True),
+        Field("sshKey", secret=True, label="Private key", long=True),
         Field("port", Kind.PORT),
         Field("passphrase", secret=True),
         Field("commands", Kind.TEXTS),
@@ -17,4 +17,5 @@ SSHES = ConnectionType(
     words=("ssh",),
     one_of=("password", "sshKey"),
     alone="token",
+    label="SSH host",
 )

@@ -7,4 +7,5 @@ TELEGRAMS = ConnectionType(
     (Field("key", secret=True), Field("token", secret=True)),
     words=("telegram",),
     one_of=("key", "token"),
+    label="Telegram bot",
 )

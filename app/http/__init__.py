@@ -53,7 +53,7 @@ def register(app: Flask, config: Config) -> None:
     app.url_map.merge_slashes = False  # a merged path is answered by a redirect with a page in it
     app.url_map.converters["row_id"] = RowId
     sessions.bind(app, config)
-    for part in (metrics, gate, headers, errors):
+    for part in (metrics, gate, headers, errors, pages):
         part.register(app)
     limits.register(app, config)
     for concern in (*CONCERNS, accounts) if config.accounts_enabled else CONCERNS:

@@ -32,7 +32,7 @@ blueprint = Blueprint("accounts", __name__, url_prefix="/api/auth")
 @limited("register")
 @reads(RegisterSchema)
 @writes(SignedInSchema, 201)
-def register(body: dict[str, str]) -> Any:
+def register(body: dict[str, Any]) -> Any:
     return accounts.register(**body)
 
 
@@ -40,7 +40,7 @@ def register(body: dict[str, str]) -> Any:
 @limited("login")
 @reads(LoginSchema)
 @writes(SignedInSchema)
-def login(body: dict[str, str]) -> Any:
+def login(body: dict[str, Any]) -> Any:
     return accounts.login(**body, address=limits.address())
 
 

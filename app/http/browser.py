@@ -52,7 +52,7 @@ def names(provider: Provider | None) -> list[str]:
     found = []
     if provider is None or provider.binding is Binding.COOKIE:
         found.append(_cookie())
-    if (provider is None or provider.binding is Binding.SESSION) and _has_session():
+    if (provider is None or provider.binding is Binding.SESSION) and has_session():
         found.append(session.get("browser"))
     return [name for name in found if name]
 
@@ -60,6 +60,20 @@ def names(provider: Provider | None) -> list[str]:
 def proof(browser: str, ticket: str) -> str:
     """Return what a form of ours carries, and a form of another site cannot know."""
     return fingerprint(f"form {browser} {ticket}")
+
+
+def here() -> str:
+    """Return the origin that this browser asks at: PUBLIC_URL, under whichever of our names it uses."""
+    public, asked = urlsplit(settings.public_url), urlsplit(f"//{request.host}")
+    if asked.hostname == public.hostname or asked.hostname not in settings.trusted_hosts:
+        return settings.public_url
+    port = "" if public.port is None else f":{public.port}"
+    return f"{public.scheme}://{asked.hostname}{port}"
+
+
+def came_from_here() -> bool:
+    """Tell whether a page of ours has led here, as the browser says; no page of another site can."""
+    return request.headers.get("Sec-Fetch-Site") == "same-origin"
 
 
 def must_hop(redirect_uri: str) -> str | None:
@@ -84,7 +98,8 @@ def home_of(redirect_uri: str) -> str:
     )
 
 
-def _has_session() -> bool:
+def has_session() -> bool:
+    """Tell whether this browser may have a session: one that has none is not looked for."""
     return current_app.config["SESSION_COOKIE_NAME"] in request.cookies
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, make_response, render_template, request, session
 
 from app.errors import TicketExpired
+from app.extensions import settings
 from app.oauth.outbound import Deadline
 from app.services import flows, grants, sparing, tickets
 from app.services.pending import Pending, Wish
@@ -30,6 +31,15 @@ def send_to_provider(wish: Wish, *, status: int) -> Response:
     return send(url, status=status)
 
 
+def begin(wish: Wish, *, status: int) -> Response:
+    """Send this browser to the provider, by way of the host of ours that its callback comes back to."""
+    origin = browser.must_hop(flows.ready(wish.service).redirect_uri)
+    if origin is None:
+        return send_to_provider(wish, status=status)
+    ticket = tickets.issue(wish, straight_on=not settings.strict_connect)
+    return send(f"{origin}/connect/{ticket.secret}", status=status)
+
+
 @blueprint.get("/<ticket>")
 def ask(ticket: str) -> Response:
     """Say who would be connected to what. A ticket of our own hop goes straight on."""
@@ -39,8 +49,7 @@ def ask(ticket: str) -> Response:
     page = render_template(
         "connect.html", pending=pending, proof=browser.proof(browser.of_session(), ticket), ticket=ticket
     )
-    registration = flows.ready(pending.wish.service)
-    return allow_form_to(make_response(page), _origin(registration.authorize_url))
+    return allow_form_to(make_response(page), origin_of(pending.wish))
 
 
 @blueprint.post("/<ticket>")
@@ -93,6 +102,7 @@ def _say(title: str, text: str) -> Response:
     return make_response(render_template("message.html", title=title, text=text))
 
 
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
+def origin_of(wish: Wish) -> str:
+    """Return the origin that this wish's flow leads to, for the page whose form begins it."""
+    parts = urlsplit(flows.ready(wish.service).authorize_url)
     return f"{parts.scheme}://{parts.netloc}"

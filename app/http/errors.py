@@ -6,12 +6,15 @@ import logging
 
 from flask import Flask, Response, jsonify, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
+from structlog.contextvars import get_contextvars
 from werkzeug.exceptions import HTTPException
 
 from app import errors
 from app.errors import LatchkeyError
 from app.models import trouble
 from app.schemas.wire import ErrorSchema
+
+from .remedies import remedy_for
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +44,7 @@ STATUS: dict[type[LatchkeyError], int] = {
     errors.InvalidCredentials: 401,
     errors.Forbidden: 403,
     errors.CrossSiteStart: 403,
+    errors.FormExpired: 403,
     errors.InsufficientScope: 403,
     errors.WrongPassword: 403,
     errors.NotFound: 404,
@@ -114,7 +118,9 @@ def wants_page() -> bool:
 
 
 def _page(word: LatchkeyError) -> str:
-    return render_template("message.html", title=str(word), text=None)
+    request_id = str(get_contextvars().get("request_id", ""))
+    text = remedy_for(word, STATUS[type(word)], request_id)
+    return render_template("message.html", title=str(word), text=text)
 
 
 def _dressed(response: Response, word: LatchkeyError) -> Response:

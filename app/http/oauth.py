@@ -6,7 +6,6 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from app.extensions import settings
 from app.oauth.provider import Provider, ServiceDeclaration
 from app.schemas.services import (
     AuthorizedSchema,
@@ -49,12 +48,7 @@ def _start(service: ServiceDeclaration) -> View:
     @starting
     @reads_query(StartQuerySchema)
     def start(caller: Caller, query: dict[str, Any]) -> Response:
-        wish = Wish(caller.user_id, service, **query)
-        origin = browser.must_hop(flows.ready(service).redirect_uri)
-        if origin is None:
-            return connect.send_to_provider(wish, status=302)
-        ticket = tickets.issue(wish, straight_on=not settings.strict_connect)
-        return connect.send(f"{origin}/connect/{ticket.secret}", status=302)
+        return connect.begin(Wish(caller.user_id, service, **query), status=302)
 
     return start
 

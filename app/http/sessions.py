@@ -24,7 +24,7 @@ from config import Config
 
 log = logging.getLogger(__name__)
 
-LIFE = timedelta(hours=1)
+LIFE = timedelta(hours=12)  # of a sign-in at the pages, too; a flow has its own
 PREFIX = "session:"
 
 
@@ -58,6 +58,10 @@ class LazySession(SessionMixin):
     @property
     def sid(self) -> str:
         return self._opened()[0]
+
+    @sid.setter
+    def sid(self, sid: str) -> None:
+        self._loaded = sid, self._opened()[1]
 
     def __getitem__(self, key: str) -> Any:
         return self._opened()[1][key]
@@ -98,6 +102,10 @@ class _SafeInterface(ServerSideSessionInterface):
         session.modified = False  # a failure here is answered by a response that would be saved again
         with _answering():
             super().save_session(app, session, response)
+
+    def regenerate(self, session: Any) -> None:
+        with _answering():
+            super().regenerate(session)
 
     def should_set_storage(self, app: Flask, session: Any) -> bool:
         return True  # only changed sessions come this far

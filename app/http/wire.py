@@ -38,7 +38,7 @@ def reads(schema: type[Schema], *, optional: bool = False) -> Callable[[View], V
     def decorate(view: View) -> View:
         @wraps(view)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            return view(*args, body=_load(loader, _json(optional=optional)), **kwargs)
+            return view(*args, body=load(loader, _json(optional=optional)), **kwargs)
 
         wrapped.__dict__["reads"] = schema  # the wire tests find the routes that take a body by it
         return wrapped
@@ -113,7 +113,8 @@ def _body() -> bytes:
     return raw
 
 
-def _load(loader: Schema, document: Any) -> dict[str, Any]:
+def load(loader: Schema, document: Any) -> dict[str, Any]:
+    """Return what a schema makes of a body. Raises InvalidBody, which tells what is wrong where."""
     try:
         loaded: dict[str, Any] = loader.load(document)
     except ValidationError as error:

@@ -64,6 +64,7 @@ class Provider:
     account_id: tuple[str, ...]  # keys of the identity answer, the best first
     account_label: tuple[str, ...]
     connects: str | None = None  # where one flow connects more than one service
+    vendor: str | None = None  # what people call it, if not as its one service
     revoke_url: str | None = None
     issuer: str | None = None  # what a callback's `iss` must be, when it has one (RFC 9207)
     client_auth: ClientAuth = ClientAuth.BODY
@@ -97,6 +98,11 @@ class Provider:
     def has_refresh_tokens(self) -> bool:
         """Tell whether a token is renewed by another one, and not by being exchanged while it lives."""
         return self.long_lived_grant is None
+
+    @property
+    def called(self) -> str:
+        """What a sentence calls the vendor."""
+        return self.vendor or self.service.display_name
 
     @property
     def title(self) -> str:

@@ -9,6 +9,7 @@ GOOGLE = Provider(
         ServiceDeclaration(3, "drive", "Google Drive", "File storage and sharing"),
     ),
     connects="Gmail and Drive",
+    vendor="Google",
     authorize_url="https://accounts.google.com/o/oauth2/v2/auth",
     token_url="https://oauth2.googleapis.com/token",
     revoke_url="https://oauth2.googleapis.com/revoke",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from unicodedata import normalize
 
 from sqlalchemy import delete, select
@@ -31,11 +32,11 @@ class SignedIn:
     tokens: TokenPair
 
 
-def register(*, username: str, email: str, password: str) -> SignedIn:
-    """Add a user and sign them in. Raises UsernameTaken or EmailTaken."""
+def register(*, username: str, email: str, password: str, life: timedelta | None = None) -> SignedIn:
+    """Add a user and sign them in, for so long. Raises UsernameTaken or EmailTaken."""
     user = _add(username=username, email=email, password=password)
     audit.record("user.register", user_id=user.id)
-    tokens = begin_login(user.id)
+    tokens = begin_login(user.id, life)
     db.session.commit()
     return SignedIn(user, tokens)
 
@@ -48,10 +49,18 @@ def create(*, username: str, email: str, password: str) -> User:
     return user
 
 
-def login(*, password: str, address: str, username: str | None = None, email: str | None = None) -> SignedIn:
-    """Sign in by username or email. Raises InvalidCredentials, or TooManyAttempts with a time to wait.
+def login(
+    *,
+    password: str,
+    address: str,
+    username: str | None = None,
+    email: str | None = None,
+    life: timedelta | None = None,
+) -> SignedIn:
+    """Sign in by username or email, for so long.
 
-    The two are never mixed: one user's username may be another's email.
+    Raises InvalidCredentials, or TooManyAttempts with a time to wait. The two are never mixed:
+    one user's username may be another's email.
     """
     column, name = (User.username_key, username) if username else (User.email_key, email or "")
     reading()
@@ -68,7 +77,7 @@ def login(*, password: str, address: str, username: str | None = None, email: st
     if user is None or user.password_hash != password_hash:  # changed in this very moment
         raise InvalidCredentials
     user.password_hash = newer_hash or user.password_hash
-    tokens = begin_login(user.id)
+    tokens = begin_login(user.id, life)
     audit.record("user.login", user_id=user.id)
     db.session.commit()
     return SignedIn(user, tokens)

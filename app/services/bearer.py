@@ -31,17 +31,23 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
+    """The two tokens of a login, and its id, which both of them name."""
+
+    login_id: str
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
 
 
-def begin_login(user_id: int) -> TokenPair:
-    """Add a login for this user to the transaction under way, and return its tokens."""
+def begin_login(user_id: int, life: timedelta | None = None) -> TokenPair:
+    """Add a login for this user to the transaction under way, and return its tokens.
+
+    It ends after `life`; left out: after JWT_REFRESH_TTL.
+    """
     login = Login(
         id=secrets.token_hex(16),
         user_id=user_id,
         refresh_id=secrets.token_hex(16),
-        expires_at=_login_ends_at(),
+        expires_at=_login_ends_at() if life is None else now() + life,
     )
     db.session.add(login)
     return _pair(user_id, login.id, login.refresh_id)
@@ -88,6 +94,18 @@ def authenticate(token: str) -> Caller:
     return Caller(user.id, said["user_id"], user.username, user.username_key)
 
 
+def of_login(login_id: str) -> Caller | None:
+    """Return whose login this is; None where it has ended, or its user was shut out."""
+    reading()
+    found = db.session.execute(
+        select(User.id, User.shown_id, User.username, User.username_key, Login.id)
+        .join(Login, Login.user_id == User.id)
+        .where(Login.id == login_id, Login.expires_at > now(), User.disabled_at.is_(None))
+    ).first()
+    db.session.rollback()
+    return None if found is None else Caller(*found)
+
+
 def _signed_in(said: dict[str, Any]) -> Caller:
     """Return the user of an account of our own, whose login has not ended."""
     reading()
@@ -110,6 +128,7 @@ def _pair(user_id: int, login_id: str, refresh_id: str) -> TokenPair:
     key_id = {"kid": hashlib.sha256(settings.tokens.secret_keys[0].encode()).hexdigest()[:8]}
     login = {"sid": login_id}
     return TokenPair(
+        login_id,
         create_access_token(user_id, additional_claims=login, additional_headers=key_id),
         create_refresh_token(
             user_id, additional_claims={**login, "jti": refresh_id}, additional_headers=key_id

@@ -81,7 +81,26 @@ def every(*, user_id: int) -> list[Opened]:
     """Return all connections of a user by id, secrets masked; one that no longer opens is marked."""
     reading()
     rows = db.session.scalars(select(Connection).where(Connection.user_id == user_id).order_by(Connection.id))
-    return [_listed(row) for row in rows]
+    found = [_listed(row) for row in rows]
+    db.session.rollback()
+    return found
+
+
+def names(*, user_id: int) -> dict[int, str]:
+    """Return the names of all connections of a user, by id."""
+    reading()
+    mine = select(Connection.id, Connection.name).where(Connection.user_id == user_id)
+    found = dict(db.session.execute(mine).tuples().all())
+    db.session.rollback()
+    return found
+
+
+def look(*, user_id: int, id: int | None) -> Opened:
+    """Return one connection, secrets masked. Raises ConnectionNotFound."""
+    reading()
+    found = _listed(find(user_id, id, to_change=False))
+    db.session.rollback()
+    return found
 
 
 def exists(*, user_id: int, id: int | None) -> bool:

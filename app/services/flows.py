@@ -40,11 +40,11 @@ def offered(service: ServiceDeclaration) -> None:
         raise ServiceNotFound(service=service.display_name)
 
 
-def check_return_to(url: str | None) -> None:
+def check_return_to(wish: Wish) -> None:
     """Raise ReturnToNotAllowed unless the address has an origin of RETURN_TO_ORIGINS, letter by letter."""
-    if url is None:
+    if wish.return_to is None or wish.judged:
         return
-    parsed = _ADDRESS.fullmatch(url)
+    parsed = _ADDRESS.fullmatch(wish.return_to)
     if parsed is None or parsed["origin"] not in settings.return_to_origins:
         raise ReturnToNotAllowed
 
@@ -55,7 +55,7 @@ def begin(wish: Wish, *, browser: str | None) -> tuple[str, datetime]:
     `browser` is the name of the browser that the callback must come from; None makes an unbound flow.
     Raises ServiceNotFound, ServiceNotConfigured, ReturnToNotAllowed.
     """
-    check_return_to(wish.return_to)
+    check_return_to(wish)
     registration = ready(wish.service)
     state, verifier, difference = new_secret(), new_secret(), _difference(wish)
     flow = new_row(wish, Stage.ASKED, key=state, life=LIFE)

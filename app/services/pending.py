@@ -29,13 +29,17 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a start asks for: this service for this user, and where to go afterwards."""
+    """What a start asks for: this service for this user, and where to go afterwards.
+
+    `judged` tells that `return_to` is an address of ours, or was judged before it was stored.
+    """
 
     user_id: int
     service: ServiceDeclaration
     return_to: str | None = None
     replace: bool = False
     missing_only: bool = False  # ask for the scopes that were not granted
+    judged: bool = False
 
     @property
     def provider(self) -> Provider:
@@ -106,6 +110,7 @@ def seen(flow: Flow) -> Pending | None:
             flow.return_to,
             flow.replace,
             flow.missing_only,
+            judged=True,
         ),
         username=username,
         bound=flow.browser is not None,

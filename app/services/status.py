@@ -61,7 +61,8 @@ class Tested:
 
 def status(*, user_id: int, service: ServiceDeclaration) -> Status:
     """Return what is known, without asking anybody. Raises ServiceNotFound, ServiceNotConnected."""
-    return _told(tokens.look(user_id=user_id, service=service))
+    now = tokens.look(user_id=user_id, service=service)
+    return told(now, _siblings(now.grant, service))
 
 
 def test(*, user_id: int, service: ServiceDeclaration) -> Tested:
@@ -130,7 +131,8 @@ def _learn(now: Look, registration: Registration, identity: Identity) -> None:
     db.session.commit()
 
 
-def _told(now: Look) -> Status:
+def told(now: Look, shared_with: Sequence[str]) -> Status:
+    """Return what a look shows; `shared_with` are the other services of its grant."""
     grant, provider = now.grant, provider_named(now.grant.provider)
     token_ends_at = grant.token_ends_at(provider.unused_token_days)
     return Status(
@@ -149,7 +151,7 @@ def _told(now: Look) -> Status:
         failed_at=grant.failed_at,
         failing_days=grant.failing_days,
         retry_at=grant.retry_at,
-        shared_with=_siblings(grant, now.service),
+        shared_with=tuple(shared_with),
         health=health.of(grant, now.service, now.at),
     )
 

@@ -26,7 +26,7 @@ class Ticket:
 
 def issue(wish: Wish, *, straight_on: bool) -> Ticket:
     """Store a wish that a browser will bring; it asks its user first unless it goes straight on."""
-    check_return_to(wish.return_to)
+    check_return_to(wish)
     ready(wish.service)
     secret = new_secret()
     flow = new_row(wish, Stage.TICKET, key=secret, life=HOP_LIFE if straight_on else LIFE)

@@ -56,6 +56,8 @@ def send(
         "username": username,
         "row_id:id": str(id),
         "service": "spotify",
+        "service:service": "spotify",
+        "type": "sshes",
         "ticket": "x",
         "path:filename": "x",
     }

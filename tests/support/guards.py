@@ -5,10 +5,32 @@ from __future__ import annotations
 NAMES = ("gmail", "drive", "facebook", "github", "spotify", "discord")
 USERS = "/api/users/<username>"
 
-# open: anybody. page, callback: a browser, known by its cookie, its ticket or its state. The others are
-# what they say of a token: see SENTENCES.
+# open: anybody. page, callback: a browser, known by its cookie, its ticket or its state. visitor: a person who
+# has signed in with a browser. The others are what they say of a token: see SENTENCES.
 GUARDS = {
     "GET /": "open",
+    "GET /sign-in": "open",
+    "POST /sign-in": "open",
+    "GET /register": "open",
+    "POST /register": "open",
+    "POST /sign-out": "visitor",
+    "GET /connections": "visitor",
+    "GET /connections/<service:service>/connect": "visitor",
+    "POST /connections/<service:service>/connect": "visitor",
+    "POST /connections/<service:service>/test": "visitor",
+    "GET /connections/<service:service>/disconnect": "visitor",
+    "POST /connections/<service:service>/disconnect": "visitor",
+    "GET /secrets": "visitor",
+    "GET /secrets/new": "visitor",
+    "GET /secrets/new/<type>": "visitor",
+    "POST /secrets/new/<type>": "visitor",
+    "GET /secrets/<row_id:id>": "visitor",
+    "POST /secrets/<row_id:id>/reveal": "visitor",
+    "GET /secrets/<row_id:id>/edit": "visitor",
+    "POST /secrets/<row_id:id>/edit": "visitor",
+    "GET /secrets/<row_id:id>/delete": "visitor",
+    "POST /secrets/<row_id:id>/delete": "visitor",
+    "GET /activity": "visitor",
     "GET /static/<path:filename>": "open",
     "GET /healthz": "open",
     "GET /readyz": "open",

@@ -90,7 +90,7 @@ def names(*, user_id: int) -> dict[int, str]:
     """Return the names of all connections of a user, by id."""
     reading()
     mine = select(Connection.id, Connection.name).where(Connection.user_id == user_id)
-    found = dict(db.session.execute(mine).tuples().all())
+    found = {row.id: row.name for row in db.session.execute(mine)}
     db.session.rollback()
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 NAMES = ("gmail", "drive", "facebook", "github", "spotify", "discord")
 USERS = "/api/users/<username>"
 
-# open: anybody. page, callback: a browser, known by its cookie, its ticket or its state. visitor: a person who
+# open: anybody. page, callback: a browser, known by its cookie, its ticket or its state. visitor: a person
 # has signed in with a browser. The others are what they say of a token: see SENTENCES.
 GUARDS = {
     "GET /": "open",

@@ -13,7 +13,7 @@ import re
 import secrets
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -131,6 +131,7 @@ class Config:
     max_body_bytes: int
     max_connections_per_user: int
     providers: Mapping[str, ProviderSettings]
+    mounted_at: str = ""  # no setting: whoever mounts the application tells create_app
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
@@ -145,6 +146,22 @@ class Config:
     @property
     def over_tls(self) -> bool:
         return self.public_url.startswith("https://")
+
+    @property
+    def base_url(self) -> str:
+        """Where browsers find this application: every address that it tells begins so."""
+        return self.public_url + self.mounted_at
+
+    def mounted(self, path: str) -> Config:
+        """Return these settings for an application at this path of PUBLIC_URL, "" for its root.
+
+        Raises ConfigError.
+        """
+        if not _MOUNT.fullmatch(path):
+            raise ConfigError(
+                "mounted_at: set it to a path such as /latchkey, without a slash at its end, or leave it out."
+            )
+        return replace(self, mounted_at=path)
 
 
 def _read(read: _Reader) -> Config:
@@ -456,6 +473,7 @@ _MAKE_KEY = (
 )
 
 
+_MOUNT = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._~-]*)*")  # of RFC 3986's unreserved, and no dot segment
 _HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _CLEAN_URL = re.compile(r"([!-z|~]|\{client_id\}|\{account_id\})+")  # of braces, those that are filled in
 

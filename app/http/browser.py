@@ -77,7 +77,7 @@ def came_from_here() -> bool:
 
 
 def must_hop(redirect_uri: str) -> str | None:
-    """Return the origin where this browser has to begin, if it is not the one it asks at.
+    """Return the address where this browser has to begin, if that is not the host it asks at.
 
     A cookie set here would not come back at a redirect URI of another host, as localhost and 127.0.0.1 are.
     """
@@ -86,16 +86,14 @@ def must_hop(redirect_uri: str) -> str | None:
 
 
 def home_of(redirect_uri: str) -> str:
-    """Return the origin at which a browser begins a flow that comes back to this redirect URI.
+    """Return the address below which a browser begins a flow that comes back to this redirect URI.
 
-    It is the redirect URI's own, unless that is a host of others, who pass the callback on to us.
+    Its origin is the redirect URI's own, unless that is a host of others, who pass the callback on to us.
     """
     parts = urlsplit(redirect_uri)
-    return (
-        f"{parts.scheme}://{parts.netloc}"
-        if parts.hostname in settings.trusted_hosts
-        else settings.public_url
-    )
+    if parts.hostname not in settings.trusted_hosts:
+        return settings.base_url
+    return f"{parts.scheme}://{parts.netloc}{settings.mounted_at}"
 
 
 def has_session() -> bool:

@@ -33,11 +33,11 @@ def send_to_provider(wish: Wish, *, status: int) -> Response:
 
 def begin(wish: Wish, *, status: int) -> Response:
     """Send this browser to the provider, by way of the host of ours that its callback comes back to."""
-    origin = browser.must_hop(flows.ready(wish.service).redirect_uri)
-    if origin is None:
+    home = browser.must_hop(flows.ready(wish.service).redirect_uri)
+    if home is None:
         return send_to_provider(wish, status=status)
     ticket = tickets.issue(wish, straight_on=not settings.strict_connect)
-    return send(f"{origin}/connect/{ticket.secret}", status=status)
+    return send(f"{home}/connect/{ticket.secret}", status=status)
 
 
 @blueprint.get("/<ticket>")

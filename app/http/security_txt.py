@@ -23,5 +23,5 @@ def security_txt() -> Response:
         "Preferred-Languages": "en",
     }
     if settings.over_tls:  # a canonical address begins with https (section 2.5.2)
-        fields["Canonical"] = settings.public_url + PATH
+        fields["Canonical"] = settings.base_url + PATH
     return Response("".join(f"{name}: {value}\n" for name, value in fields.items()), mimetype="text/plain")

@@ -25,7 +25,7 @@ class Registration:
     issuer: str | None
 
 
-def register(provider: Provider, settings: ProviderSettings, public_url: str) -> Registration | None:
+def register(provider: Provider, settings: ProviderSettings, base_url: str) -> Registration | None:
     """Return the registration that these settings make, or None without client credentials."""
     if not settings.client_id or not settings.client_secret:
         return None
@@ -34,7 +34,7 @@ def register(provider: Provider, settings: ProviderSettings, public_url: str) ->
         provider=provider,
         client_id=settings.client_id,
         client_secret=settings.client_secret,
-        redirect_uri=settings.redirect_uri or _redirect_uri(provider, public_url),
+        redirect_uri=settings.redirect_uri or _redirect_uri(provider, base_url),
         authorize_url=settings.authorize_url or provider.authorize_url,
         token_url=settings.token_url or provider.token_url,
         userinfo_url=settings.userinfo_url or provider.userinfo_url,
@@ -45,7 +45,7 @@ def register(provider: Provider, settings: ProviderSettings, public_url: str) ->
     )
 
 
-def _redirect_uri(provider: Provider, public_url: str) -> str:
-    if provider.refuses_localhost and urlsplit(public_url).hostname == "localhost":
-        public_url = re.sub("//localhost", "//127.0.0.1", public_url)
-    return f"{public_url}/api/connections/{provider.service.name}/callback"
+def _redirect_uri(provider: Provider, base_url: str) -> str:
+    if provider.refuses_localhost and urlsplit(base_url).hostname == "localhost":
+        base_url = re.sub("//localhost", "//127.0.0.1", base_url)
+    return f"{base_url}/api/connections/{provider.service.name}/callback"

@@ -8,6 +8,7 @@ from enum import Enum
 
 from sqlalchemy import ColumnElement, case, not_
 
+from app.extensions import settings
 from app.models import Grant
 from app.oauth.answers import Kind, missing_scopes
 from app.oauth.provider import ServiceDeclaration
@@ -42,8 +43,8 @@ _FAILURES = {
 
 
 def start_path(service: ServiceDeclaration) -> str:
-    """Return where a flow for this service starts."""
-    return f"/api/connections/{service.name}"
+    """Return where a flow for this service starts, as a path of PUBLIC_URL."""
+    return f"{settings.mounted_at}/api/connections/{service.name}"
 
 
 def of(grant: Grant, service: ServiceDeclaration, at: datetime) -> Health:

@@ -14,6 +14,7 @@ from app.extensions import db, outbound, reading, registrations, settings
 from app.models import AuditEvent
 from app.oauth.answers import ProviderFailure
 from app.oauth.outbound import Deadline, mount
+from app.services.health import start_path
 
 from .finding import Finding, ok, problem, warning
 
@@ -39,7 +40,7 @@ def _redirect_uris() -> Iterator[Finding]:
             continue
         uri = urlsplit(registration.redirect_uri)
         setting = f"{name.upper()}_REDIRECT_URI"
-        callback = f"/api/connections/{registration.provider.service.name}/callback"
+        callback = f"{start_path(registration.provider.service)}/callback"
         if uri.hostname not in settings.trusted_hosts:
             what = f"The redirect URI of {name} is at {uri.hostname}, which is not answered to here."
             yield warning(
@@ -48,7 +49,7 @@ def _redirect_uris() -> Iterator[Finding]:
         elif (uri.scheme, _port(uri)) != (public.scheme, _port(public)):
             what = f"The redirect URI of {name} is at {uri.scheme}://{uri.netloc}, and PUBLIC_URL is not."
             yield problem(name, what, f"Let {setting} begin as PUBLIC_URL does, here and at the provider.")
-        elif uri.path not in ("/callback", callback):
+        elif uri.path not in (f"{settings.mounted_at}/callback", callback):
             what = f"The redirect URI of {name} is {uri.path}, where nobody takes a callback."
             yield problem(name, what, f"Let {setting} end in {callback}, here and at the provider.")
 
@@ -68,7 +69,7 @@ def _public_url() -> Iterator[Finding]:
     """Ask this service as a browser would, with a forged address, and look what the audit says of it."""
     body = {"username": "doctor", "password": secrets.token_urlsafe()}
     try:
-        answer = _ask(f"{settings.public_url}/api/auth/login", body)
+        answer = _ask(f"{settings.base_url}/api/auth/login", body)
     except ProviderFailure as failure:
         what = f"PUBLIC_URL could not be asked from this machine ({failure.kind.name.lower()})."
         yield warning("public url", what, "Check it from a browser; behind some networks this is no fault.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -26,6 +26,8 @@ from config import Config
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"  # wherever the process was started
 
+UserLoader = Callable[[], Mapping[str, Any] | None]  # who is signed in at the host, as a JWT's claims
+
 db = SQLAlchemy(metadata=Base.metadata)
 migrate = Migrate()  # type: ignore[no-untyped-call]
 jwt = JWTManager()
@@ -43,9 +45,10 @@ lanes = cast(Lanes, _bound("lanes"))
 redis = cast("Redis | None", _bound("redis"))  # the proxy of None is false, and is not None
 issuer_keys = cast(IssuerKeys, _bound("issuer_keys"))
 registrations = cast("Mapping[str, Registration | None]", _bound("registrations"))
+user_loader = cast("UserLoader | None", _bound("user_loader"))  # for pages alone; false where there is none
 
 
-def bind(app: Flask, config: Config) -> None:
+def bind(app: Flask, config: Config, user_loader: UserLoader | None = None) -> None:
     """Bind every extension to this application. Opens no connection to anything."""
     app.extensions["latchkey.settings"] = config
     app.extensions["latchkey.vault"] = Vault(config.encryption_keys)
@@ -54,9 +57,10 @@ def bind(app: Flask, config: Config) -> None:
     app.extensions["latchkey.lanes"] = Lanes()  # gunicorn.conf.py says how many
     app.extensions["latchkey.redis"] = config.redis_url and _redis(config.redis_url)
     app.extensions["latchkey.registrations"] = {
-        provider.name: register(provider, config.providers[provider.name], config.public_url)
+        provider.name: register(provider, config.providers[provider.name], config.base_url)
         for provider in PROVIDERS
     }
+    app.extensions["latchkey.user_loader"] = user_loader
     _bind_tokens(app, config)
     _bind_database(app, config.database_url)
     migrate.init_app(app, db, directory=str(MIGRATIONS))  # type: ignore[no-untyped-call]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from flask_jwt_extended import create_access_token, create_refresh_token
 from sqlalchemy import and_, delete, select, update
 
-from app.errors import TokenInvalid
+from app.errors import TokenInvalid, TokenPayloadInvalid
 from app.extensions import db, reading, settings
 from app.models import Login, User, now
 
@@ -90,6 +91,22 @@ def authenticate(token: str) -> Caller:
     said = claims.judged(token, claims.ACCESS)
     if settings.accounts_enabled:
         return _signed_in(said)
+    return _of_host(said)
+
+
+def hosted(said: Mapping[str, Any]) -> Caller:
+    """Return who is signed in at the host application, by what its user loader says: claims, as of its JWTs.
+
+    Raises TokenInvalid: claims without a good `user_id`, nobody here, or somebody who was shut out.
+    """
+    try:
+        claims.check_user_id(said)
+    except TokenPayloadInvalid:
+        raise TokenInvalid from None
+    return _of_host(said)
+
+
+def _of_host(said: Mapping[str, Any]) -> Caller:
     user = provisioning.user_of(said)
     return Caller(user.id, said["user_id"], user.username, user.username_key)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64decode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
 import jwt
@@ -46,6 +46,15 @@ def judged(token: str, kind: str) -> dict[str, Any]:
     _check_signature(token, header)
     _check_claims(claims, kind)
     return claims
+
+
+def check_user_id(claims: Mapping[str, Any]) -> None:
+    """Raise TokenPayloadInvalid where `user_id` is absent or no integer, TokenInvalid where it is no id."""
+    user_id = claims.get("user_id")
+    if type(user_id) is not int:
+        raise TokenPayloadInvalid
+    if not 0 < user_id < 2**63:
+        raise TokenInvalid
 
 
 def is_moment(value: Any) -> TypeGuard[float]:
@@ -93,11 +102,7 @@ def _check_claims(claims: dict[str, Any], kind: str) -> None:
     if not is_moment(claims.get("exp")) or claims.get("type", ACCESS) != kind:
         raise TokenInvalid
     _check_parties(claims)
-    user_id = claims.get("user_id")
-    if type(user_id) is not int:
-        raise TokenPayloadInvalid
-    if not 0 < user_id < 2**63:
-        raise TokenInvalid
+    check_user_id(claims)
 
 
 def _check_parties(claims: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ class Known(NamedTuple):
 
 
 def user_of(claims: Mapping[str, Any]) -> Known:
-    """Return the user whom a host application's token means. Where that is asked for, one who is not known is
+    """Return the user whom a host application's claims mean. Where that is asked for, one who is not known is
     made, and one who has another name now gets it.
 
     Raises TokenInvalid: nobody, somebody who was shut out or who left, or claims that make no user.

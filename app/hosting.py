@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextvars import Context, copy_context
 from io import BytesIO
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Flask, Response, request
 from flask.blueprints import BlueprintSetupState
@@ -70,7 +71,7 @@ class LatchkeyBlueprint(Blueprint):
             **request.environ,
             "SCRIPT_NAME": f"{script}{self.url_prefix}",
             "PATH_INFO": whole.removeprefix(str(self.url_prefix)),
-            "wsgi.input": _body(),
+            **_body(),
             CONTEXT: copy_context(),
         }
         environ.pop("werkzeug.debug.preserve_context", None)  # a test client of the host's keeps its context
@@ -110,10 +111,12 @@ def _asked_there(ask: UserLoader) -> UserLoader:
     return load
 
 
-def _body() -> Any:
-    """Return the body, unread; where a hook of the host's has read it, what the host kept of it."""
-    unread = "stream" not in vars(request._get_current_object())  # type: ignore[attr-defined]
-    return request.environ["wsgi.input"] if unread else BytesIO(request.get_data())
+def _body() -> dict[str, Any]:
+    """Return nothing where the body is unread; else, of the environment, what the host has kept of it."""
+    if "stream" not in vars(request._get_current_object()):  # type: ignore[attr-defined]
+        return {}
+    kept = request.get_data() or urlencode(list(request.form.items(multi=True))).encode()
+    return {"wsgi.input": BytesIO(kept), "CONTENT_LENGTH": str(len(kept))}
 
 
 def _before_mounting(environ: Mapping[str, Any]) -> dict[str, Any]:

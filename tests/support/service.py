@@ -22,7 +22,7 @@ StartService = Callable[..., "Service"]
 PASSWORD = "correct horse battery"
 
 
-class _Quiet(WSGIRequestHandler):
+class Quiet(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:
         pass
 
@@ -41,7 +41,7 @@ class Service:
         }
         self.app: Flask = create_app(Config.from_env(self.environ))
         self._serving = Serving(
-            make_server("127.0.0.1", self.port, self.app, threaded=True, request_handler=_Quiet)
+            make_server("127.0.0.1", self.port, self.app, threaded=True, request_handler=Quiet)
         )
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from app import errors
 from app.errors import LatchkeyError
 
 _REMEDIES: Mapping[type[LatchkeyError], str] = {
+    errors.TokenInvalid: "You cannot use this service as the user that you are signed in as.",
     errors.NotFound: "Check the address, or begin at the front page.",
     errors.ConnectionNotFound: "It may have been deleted. Your secrets are all in the list.",
     errors.ServiceNotFound: "Its operator does not offer it here at the moment.",

@@ -11,7 +11,7 @@ from flask import Response, redirect, request, session, url_for
 from structlog.contextvars import bind_contextvars
 
 from app.errors import FormExpired
-from app.extensions import settings
+from app.extensions import settings, user_loader
 from app.services import bearer
 from app.services.bearer import Caller
 
@@ -22,7 +22,13 @@ _PAGE = re.compile(r"/(?:connections|secrets|activity)(?:/[a-z0-9-]+)*(?:\?[a-z0
 
 
 def visitor() -> Caller | None:
-    """Return who is signed in, or None. A cookie tells it, so that nothing but a page may go by it."""
+    """Return who is signed in, or None. A cookie tells it, so that nothing but a page may go by it.
+
+    Raises TokenInvalid where a host application has signed somebody in who was shut out here.
+    """
+    if user_loader:
+        said = user_loader()
+        return None if said is None else bearer.hosted(said)
     login_id = session.get("login") if browser.has_session() else None
     return None if login_id is None else bearer.of_login(login_id)
 

@@ -14,6 +14,8 @@ from app.errors import InvalidData, LatchkeyError
 from app.models import MASK
 from app.services.connections import Opened
 
+from . import forms
+
 KEEP, REMOVE = "keep", "remove"
 OTHERS = 4  # further fields that a form has room for
 
@@ -48,7 +50,7 @@ def empty(shape: ConnectionType, problems: Mapping[str, Sequence[str]]) -> list[
     return [
         Entry(
             field,
-            "" if field.secret else _sent(field.name),
+            "" if field.secret else forms.value_of(f"field-{field.name}"),
             stored=False,
             problems=problems.get(field.name, ()),
         )
@@ -88,14 +90,18 @@ def problems_of(refusal: LatchkeyError | None) -> Mapping[str, Sequence[str]]:
 
 def sent_others() -> list[tuple[str, str]]:
     """Return the names of the further fields, as they were sent or empty; what is in them is secret."""
-    return [(str(number), request.form.get(f"other-name-{number}", "")) for number in range(OTHERS)]
+    return [(str(number), forms.value_of(f"other-name-{number}")) for number in range(OTHERS)]
 
 
 def _kept(field: Field, found: Opened, problems: Sequence[str]) -> Entry:
     is_there = found.data.get(field.name) is not None
     if field.secret:
         return Entry(field, "", stored=is_there, problems=problems)
-    value = _sent(field.name) if problems or request.method == "POST" else _text(found.data.get(field.name))
+    value = (
+        forms.value_of(f"field-{field.name}")
+        if problems or request.method == "POST"
+        else _text(found.data.get(field.name))
+    )
     return Entry(field, value, stored=False, problems=problems)
 
 
@@ -110,10 +116,6 @@ def _value(field: Field, sent: Mapping[str, str], before: Mapping[str, Any], *, 
 def _others(sent: Mapping[str, str]) -> dict[str, str]:
     pairs = [(sent.get(f"other-name-{n}", ""), sent.get(f"other-value-{n}", "")) for n in range(OTHERS)]
     return {name: value.replace("\r\n", "\n") for name, value in pairs if name or value}
-
-
-def _sent(name: str) -> str:
-    return request.form.get(f"field-{name}", "")
 
 
 def _names(shape: ConnectionType) -> set[str]:

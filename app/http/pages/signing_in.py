@@ -66,11 +66,17 @@ def register(body: dict[str, str]) -> AnyResponse:
 def sign_out(caller: Caller) -> AnyResponse:
     bearer.end_login(caller)
     session.pop("login", None)
+    _renew_session()
     return redirect(url_for("pages.front.front"), 303)
 
 
 def _begin(login_id: str) -> AnyResponse:
-    """Let this browser be signed in, under a session of a new id: the one before may be known to others."""
-    current_app.session_interface.regenerate(session)  # type: ignore[attr-defined]
+    """Let this browser be signed in, under a session id that nobody may have planted or seen before."""
+    _renew_session()
     session["login"] = login_id
     return redirect(page_after_sign_in(), 303)
+
+
+def _renew_session() -> None:
+    """Give the session another id: pages that a browser keeps for going back are kept for the one before."""
+    current_app.session_interface.regenerate(session)  # type: ignore[attr-defined]

@@ -74,7 +74,6 @@ class LatchkeyBlueprint(Blueprint):
             **_body(),
             CONTEXT: copy_context(),
         }
-        environ.pop("werkzeug.debug.preserve_context", None)  # a test client of the host's keeps its context
         return _Answer.from_app(self.application, environ)
 
 

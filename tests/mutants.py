@@ -31,6 +31,7 @@ JWKS = ("tests/test_jwks.py",)
 ISSUER_KEYS = ("tests/oauth/test_issuer_keys.py",)
 HOST_TOKENS = ("tests/http/test_host_tokens.py",)
 HOST_USERS = ("tests/http/test_host_users.py",)
+HOSTING = ("tests/hosting", "-k", "not postgresql")
 PROVISIONING = ("tests/http/test_provisioning.py", "-k", "not many_first")
 
 
@@ -54,6 +55,7 @@ ALWAYS = "Grant.id.is_not(None)"
 CLAIMS = "app/services/claims.py"
 PUBLISHED = "app/oauth/issuer_keys.py"
 PROVISION = "app/services/provisioning.py"
+INSIDE = "app/hosting.py"
 FIFTY_REPLAYS = ("tests/http/test_flows.py::test_fifty_replays_at_once_make_one_token_request",)
 
 MUTANTS = (
@@ -269,6 +271,75 @@ MUTANTS = (
         "if not settings.tokens.provision_users:",
         "if True:",
         PROVISIONING,
+    ),
+    Mutant(
+        "hosted: a user loader, or accounts of our own",
+        "app/__init__.py",
+        "if user_loader is not None and config.accounts_enabled:",
+        "if False:",
+        HOSTING,
+    ),
+    Mutant(
+        "hosted: an id is an integer in range",
+        "app/services/bearer.py",
+        "claims.check_user_id(said)",
+        "pass",
+        HOSTING,
+    ),
+    Mutant(
+        "hosted: mounted at a plain path", "config.py", "if not _MOUNT.fullmatch(path):", "if False:", HOSTING
+    ),
+    Mutant("hosted: asked in the host's context", INSIDE, "return context.run(ask)", "return ask()", HOSTING),
+    Mutant(
+        "hosted: asked with the host's path",
+        INSIDE,
+        "_before_mounting(request.environ)",
+        "request.environ",
+        HOSTING,
+    ),
+    Mutant(
+        "hosted: our headers are ours",
+        INSIDE,
+        "headers.setlist(name, self._said.getlist(name))",
+        "pass",
+        HOSTING,
+    ),
+    Mutant("hosted: no CORS but ours", INSIDE, "headers.remove(name)  # CORS", "pass  # CORS", HOSTING),
+    Mutant("hosted: what a hook has read", INSIDE, "            **_body(),\n", "", HOSTING),
+    Mutant(
+        "hosted: what a hook has parsed",
+        INSIDE,
+        " or urlencode(list(request.form.items(multi=True))).encode()",
+        "",
+        HOSTING,
+    ),
+    Mutant(
+        "hosted: registered where it was made for",
+        INSIDE,
+        "if state.url_prefix != self.url_prefix:",
+        "if False:",
+        HOSTING,
+    ),
+    Mutant(
+        "hosted: hops stay below the path",
+        "app/http/browser.py",
+        "{parts.netloc}{settings.mounted_at}",
+        "{parts.netloc}",
+        HOSTING,
+    ),
+    Mutant(
+        "hosted: repair begins below the path",
+        "app/services/health.py",
+        "{settings.mounted_at}/api",
+        "/api",
+        HOSTING,
+    ),
+    Mutant(
+        "hosted: redirect URIs are below the path",
+        "app/extensions.py",
+        "config.base_url",
+        "config.public_url",
+        HOSTING,
     ),
 )
 

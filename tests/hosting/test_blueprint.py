@@ -56,14 +56,6 @@ def test_the_loader_finds_what_a_hook_found(start_hosted: StartHosted) -> None:
     assert browser.get(f"{service.url}/visitor", timeout=30).json()["username"] == "lena-latchkey.passed_on"
 
 
-def test_a_test_client_of_the_hosts_keeps_the_hosts_context() -> None:
-    host = Flask("host")
-    host.register_blueprint(new_blueprint())
-    with host.test_client() as client:
-        assert client.get(f"{PREFIX}/healthz").status_code == 200
-        assert request.path == f"{PREFIX}/healthz"
-
-
 def test_it_is_registered_where_it_was_made_for() -> None:
     with pytest.raises(ConfigError, match="at /latchkey"):
         Flask("host").register_blueprint(new_blueprint(), url_prefix="/elsewhere")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from flask import request
 
 from app import create_app
 from app.errors import TokenInvalid
@@ -50,6 +51,17 @@ def test_who_is_shut_out_here_stays_out(guested: Hosted) -> None:
     with guested.app.app_context():
         accounts.set_disabled(username="barred", disabled=True)
     assert visitor(guested, browser).json()["code"] == "token_invalid"
+
+
+def test_the_loader_sees_the_request_as_the_host_does(start_hosted: StartHosted) -> None:
+    service = start_hosted(
+        user_loader=lambda: {
+            "user_id": 7,
+            "username": f"{request.script_root}|{request.path}".replace("/", "_"),
+        },
+        PROVISION_USERS="true",
+    )
+    assert service.call("GET", PATH).json()["username"] == "|_latchkey_visitor"
 
 
 def test_without_a_loader_nobody_is_known(service: Hosted) -> None:

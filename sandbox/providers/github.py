@@ -12,6 +12,7 @@ from sandbox.engine.refusal import Halt, Reason, Refusal
 from sandbox.engine.switches import Switch
 from sandbox.providers import github_applications as applications
 from sandbox.providers import github_dialog as dialog
+from sandbox.providers import github_repositories as repositories
 from sandbox.providers import github_tokens as oauth
 from sandbox.providers import github_users as users
 from sandbox.providers.github_errors import API_WORDING, TOKEN_WORDING
@@ -76,6 +77,7 @@ def api_routes(base: str) -> list[Route]:
         Route(application + "/token", applications.reset_token, "check", ("PATCH",)),
         Route(base + "/user", users.user, "identity"),
         Route(base + "/user/emails", users.emails, "identity"),
+        Route(base + "/user/repos", repositories.of_user, "repositories"),
     ]
 
 

@@ -28,8 +28,11 @@ def public_profile(realm: Realm, token: Token) -> dict[str, object]:
 
 def user(realm: Realm) -> ResponseReturnValue:
     token = bearer_token(realm)
-    headers = {"X-OAuth-Scopes": ", ".join(token.scopes), "X-RateLimit-Remaining": "4999"}
-    return answers.reply(public_profile(realm, token), 200, headers)
+    return answers.reply(public_profile(realm, token), 200, scope_headers(token))
+
+
+def scope_headers(token: Token) -> dict[str, str]:
+    return {"X-OAuth-Scopes": ", ".join(token.scopes), "X-RateLimit-Remaining": "4999"}
 
 
 def emails(realm: Realm) -> ResponseReturnValue:

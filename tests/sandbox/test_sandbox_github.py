@@ -312,3 +312,23 @@ def test_the_user_and_the_addresses(github: Application, control: Control) -> No
     )
     control.add_account("github", "ada", login="countess")
     assert github.identity(token).json()["login"] == "countess"
+
+
+def test_the_repositories_of_the_user(github: Application, control: Control) -> None:
+    answer = github.get(api(github, "/user/repos"), github.connect(scope="repo")["access_token"])
+    assert answer.headers["X-OAuth-Scopes"] == "repo"
+    names = [one["full_name"] for one in answer.json()]
+    assert names == sorted(names) and all(name.startswith("ada/") for name in names)
+    assert {one["private"] for one in answer.json()} == {True, False}
+    assert all(isinstance(one["id"], int) and one["owner"]["login"] == "ada" for one in answer.json())
+    enterprise = github.get(api(github, "/v3/user/repos"), github.connect(scope="repo")["access_token"])
+    assert enterprise.json() == answer.json()
+
+
+def test_without_the_scope_private_repositories_are_left_out(github: Application, control: Control) -> None:
+    shown = github.get(api(github, "/user/repos"), github.connect(scope="gist")["access_token"]).json()
+    assert shown and not any(one["private"] for one in shown)
+    control.switch("github", app_mode=True)
+    listed = github.get(api(github, "/user/repos"), github.connect()["access_token"]).json()
+    assert any(one["private"] for one in listed)
+    assert github.get(api(github, "/user/repos"), "nobody").json()["message"] == "Bad credentials"

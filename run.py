@@ -58,7 +58,8 @@ def start_sandbox(environ: dict[str, str], replaced: list[str]) -> "subprocess.P
         sys.exit("The sandbox did not start.")
     for name in replaced:
         environ.update({**settings_for(name.lower(), address, secret)})
-    print(f"Sandbox in place of: {', '.join(name.capitalize() for name in replaced)}.", flush=True)
+    instead = ", ".join(name.capitalize() for name in replaced)
+    print(f"Sandbox at {address} in place of: {instead}.", flush=True)
     return sandbox
 
 

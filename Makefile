@@ -7,7 +7,7 @@ UV_VERSION := 0.13.8
 export UV_SYSTEM_CERTS := true
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help run test check format lock audit figures storm kills faults rotation canaries mutants
+.PHONY: help run test check format lock audit figures storm kills faults rotation canaries mutants first
 
 help: ## print these lines
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -33,6 +33,9 @@ audit: $(VENV)/.ok ## ask whether anything that is locked has a known weakness; 
 
 figures: $(VENV)/.ok ## print the numbers that README and the notes name
 	@$(BIN)/python -m benchmarks.figures
+
+first: $(VENV)/.ok ## go from a clean clone to a token by README's own commands: seconds to each stage; needs Chromium
+	@$(BIN)/python -m benchmarks.first_connection
 
 storm: $(VENV)/.ok ## a crowd asks for expired tokens in four processes: how often the provider is called, how long they wait
 	@$(BIN)/python -m benchmarks.refresh_storm $(ARGS)

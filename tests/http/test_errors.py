@@ -41,5 +41,12 @@ def test_the_document_prints_the_whole_table() -> None:
         if re.match(r"\|\s*`?[a-z_]+`?\s*\|\s*[0-9]{3}\s*\|", line)
     ]
     assert len(set(rows)) == len(rows)
-    documented = {row[0]: row[1:] for row in rows}
+    documented = {code: (status, sentence) for code, status, sentence, _ in rows}
     assert documented == {word.code: (str(STATUS[word]), word.sentence) for word in WORDS}
+
+
+def test_the_document_says_what_to_do() -> None:
+    advice = re.findall(
+        r"^\| `\w+` \| [0-9]{3} \| [^|]+ \| ([^|]*) \|$", DOCUMENT.read_text("utf-8"), re.MULTILINE
+    )
+    assert len(advice) == len(WORDS) and all(len(words) > 5 for words in advice)

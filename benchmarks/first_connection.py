@@ -54,6 +54,11 @@ def run_command() -> str:
     return found[1].strip()
 
 
+def bare_environment() -> dict[str, str]:
+    """Return this environment without what changes how python runs, so that it keeps what it compiles."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
 @contextlib.contextmanager
 def started(folder: Path, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run README's command in the clone, and end all that it started."""
@@ -61,7 +66,7 @@ def started(folder: Path, port: int, log: Path) -> Iterator[subprocess.Popen[byt
         process = subprocess.Popen(
             ["bash", "-c", run_command()],
             cwd=folder,
-            env={**os.environ, "PORT": str(port)},
+            env={**bare_environment(), "PORT": str(port)},
             stdout=output,
             stderr=output,
             start_new_session=True,
@@ -99,8 +104,7 @@ def allow(connect_url: str) -> None:
 
 def follow(folder: Path, address: str, clock: Clock) -> None:
     """Type README's blocks; what their answers show is what has been reached."""
-    environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    with Shell(folder, environ) as shell:
+    with Shell(folder, bare_environment()) as shell:
         for block in blocks("README.md"):
             if block.heading != "The first five minutes":
                 continue

@@ -33,6 +33,7 @@ LATCHKEY, APPLICATION = "http://localhost:8080", "https://app.example.com"
 CLIENTS, README = blocks("docs/clients.md"), blocks("README.md")
 CONNECTING = ("Authorize", "The start route", "The access URL")
 WORKER = "The token, from a worker"
+THREE_WAYS = "Three ways to connect an account"
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="left out: no curl on this machine")
 needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason="left out: no Chromium on this machine")
@@ -206,6 +207,38 @@ def test_the_first_five_minutes_of_the_readme(running: Running, clone: Path) -> 
     assert '"--------"' in printed and "s3cret" in printed
 
 
+def of_readme(language: str) -> Block:
+    [found] = [one for one in README if (one.heading, one.language) == (THREE_WAYS, language)]
+    return found
+
+
+@needs_curl
+@pytest.mark.parametrize("language", ["bash", "python"])
+@pytest.mark.parametrize("mark", ["/connect/", "?token=", "/login/oauth/authorize?"])
+def test_a_program_of_the_readme_prints_each_way(house: House, mark: str, language: str) -> None:
+    urls = re.findall(r"https?://[^\s\"]+", printed(house, of_readme(language)))
+    opened = [url for url in urls if mark in url][-1]
+    open_to_the_end(Agent(house.service, pages=True), opened)
+    assert house.is_connected()
+    if language == "python":
+        assert re.search(r"^gho_\w+$", printed(house, of_readme(language)), re.MULTILINE)
+
+
+@needs_chromium
+@pytest.mark.parametrize("way", ["authorize", "start", "access"])
+def test_a_page_of_the_readme_goes_each_way(house: House, pages: Pages, chromium: Page, way: str) -> None:
+    pages.script = house.filled_in(of_readme("javascript").code) + f"\nways.{way}();"
+    chromium.goto(f"{house.application}/settings")
+    chromium.evaluate("token => sessionStorage.setItem('token', token)", house.user.token)
+    chromium.goto(f"{house.application}/", wait_until="commit")
+    chromium.get_by_role("button", name="Allow").click()
+    if way == "access":
+        chromium.get_by_role("button", name="Connect", exact=True).click()
+    chromium.wait_for_url(f"{house.service.url}/**")
+    assert house.is_connected()
+
+
 def test_every_block_of_the_readme_is_run_or_drawn() -> None:
     shown = {(block.heading, block.language) for block in README}
-    assert shown == {("The first five minutes", "bash"), ("Three flows", "mermaid")}
+    ways = {(THREE_WAYS, language) for language in ("bash", "python", "javascript")}
+    assert shown == {("The first five minutes", "bash"), ("Three flows", "mermaid"), *ways}

@@ -9,8 +9,12 @@ LONGEST = 64  # characters, as stored: NFC makes two or three of some
 
 # Letters and symbols that show nothing: fillers, joiners, a blank Braille cell. Their category is not Cf.
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-_VARIATION_SELECTORS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_SELECTORS = "\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
+_VARIATION_SELECTORS = re.compile(f"[{_SELECTORS}]")
 _REFUSED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
+
+# The same as a pattern of ECMA-262 (with its flag u), but for the lone dots.
+FORM = rf"^[^/\\\p{{C}}\p{{Z}}{''.join(sorted(_INVISIBLE))}{_SELECTORS}]+$"
 
 
 def key_of(name: str) -> str:

@@ -28,7 +28,7 @@ def by_token_type(caller: Caller, body: dict[str, Any]) -> Response:
 
 
 @blueprint.get("/<service>")
-@blueprint.get("/token/<service>")
+@blueprint.get("/token/<service>", endpoint="by_service_as_token")
 @authenticated(Scope.WRITE, limit="start")
 def by_service(caller: Caller, service: str) -> Response:
     return _access_url(caller, service)

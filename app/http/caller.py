@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from app.errors import (
     Forbidden,
     InsufficientScope,
     InvalidRequest,
+    IssuerKeysUnavailable,
     LatchkeyError,
     OnBehalfOfMissing,
     OnBehalfOfRefused,
@@ -33,7 +34,7 @@ from app.services.service_keys import Acting, Scope
 from app.usernames import key_of
 
 from . import limits
-from .wire import View
+from .marks import Guard, View, mark
 
 Result = TypeVar("Result")
 
@@ -49,9 +50,15 @@ class _Sentences:
     payload: type[LatchkeyError]
     invalid: type[LatchkeyError]
 
+    def __iter__(self) -> Iterator[type[LatchkeyError]]:
+        yield from (self.missing, self.payload, self.invalid)
+
 
 _API = _Sentences(TokenMissing, TokenInvalid, TokenInvalid)
 _START = _Sentences(AuthenticationRequired, TokenPayloadInvalid, StartTokenInvalid)
+
+# What else `_identify` says, of a service key that is sent where none will do, too.
+_REFUSALS = (InvalidRequest, OnBehalfOfMissing, OnBehalfOfRefused, Forbidden, IssuerKeysUnavailable)
 
 
 def signed_in(view: View) -> View:
@@ -61,6 +68,7 @@ def signed_in(view: View) -> View:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         return view(*args, caller=_identify(header_token(), _API, None, "default"), **kwargs)
 
+    mark(wrapped, *_API, *_REFUSALS, guard=Guard.PERSON)
     return limits.counted_by_view(wrapped)
 
 
@@ -75,6 +83,7 @@ def authenticated(scope: Scope, *, limit: str | None = None) -> Callable[[View],
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             return view(*args, caller=_identify(header_token(), _API, scope, limit), **kwargs)
 
+        mark(wrapped, *_API, *_REFUSALS, InsufficientScope, guard=Guard.CALLER, scope=scope)
         return limits.counted_by_view(wrapped)
 
     return decorate
@@ -92,6 +101,7 @@ def owner(scope: Scope) -> Callable[[View], View]:
                 raise Forbidden
             return view(*args, caller=caller, **kwargs)
 
+        mark(wrapped, *_API, *_REFUSALS, InsufficientScope, guard=Guard.CALLER, scope=scope)
         return limits.counted_by_view(wrapped)
 
     return decorate
@@ -104,6 +114,8 @@ def starting(view: View) -> View:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         return view(*args, caller=_identify(_start_token(), _START, Scope.WRITE, "start"), **kwargs)
 
+    words = (*_START, *_REFUSALS, InsufficientScope, CrossSiteStart)
+    mark(wrapped, *words, guard=Guard.STARTER, scope=Scope.WRITE)
     return limits.counted_by_view(wrapped)
 
 
@@ -114,7 +126,7 @@ def renewing(view: View) -> View:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         return view(*args, tokens=_checked(header_token(), _API, bearer.renew_login), **kwargs)
 
-    return wrapped
+    return mark(wrapped, *_API, guard=Guard.LOGIN)
 
 
 def header_token() -> str | None:

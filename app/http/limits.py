@@ -22,7 +22,7 @@ from redis.retry import Retry
 from app.errors import TooManyRequests
 from config import Config, RateLimits
 
-from .wire import View
+from .marks import View, mark
 
 PATIENCE = 0.2  # seconds for Redis; then each process counts by itself
 PROBE = 2.0  # seconds between two looks whether it is back
@@ -78,8 +78,7 @@ def register(app: Flask, config: Config) -> None:
 
 def counted_by_view(view: View) -> View:
     """Mark a view that counts its caller by itself, when it knows who that is."""
-    view.__dict__["counts"] = True
-    return view
+    return mark(view, TooManyRequests, counts=True)
 
 
 def limited(word: str) -> Callable[[View], View]:

@@ -15,7 +15,7 @@ from app.errors import BodyTooLarge, InvalidBody, InvalidJson, InvalidQuery, Not
 from app.extensions import settings
 from app.schemas.wire import LARGEST_ID
 
-View = Callable[..., Any]
+from .marks import Answer, Body, View, mark
 
 
 class RowId(BaseConverter):
@@ -40,8 +40,8 @@ def reads(schema: type[Schema], *, optional: bool = False) -> Callable[[View], V
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             return view(*args, body=load(loader, _json(optional=optional)), **kwargs)
 
-        wrapped.__dict__["reads"] = schema  # the wire tests find the routes that take a body by it
-        return wrapped
+        words = (InvalidJson, InvalidBody, BodyTooLarge, NotJson)
+        return mark(wrapped, *words, body=Body(schema, optional))
 
     return decorate
 
@@ -62,7 +62,7 @@ def reads_query(schema: type[Schema]) -> Callable[[View], View]:
                 raise InvalidQuery(details={name: ["Must be given once."] for name in repeated})
             return view(*args, query=query, **kwargs)
 
-        return wrapped
+        return mark(wrapped, InvalidQuery, query=schema)
 
     return decorate
 
@@ -81,7 +81,7 @@ def writes(schema: type[Schema], status: int = 200, *, many: bool = False) -> Ca
             response.status_code = status
             return response
 
-        return wrapped
+        return mark(wrapped, answer=Answer(schema, status, many))
 
     return decorate
 

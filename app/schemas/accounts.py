@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from app.usernames import problem_with
+from app.usernames import FORM, problem_with
 
 from .wire import Moment
 
@@ -21,7 +21,11 @@ def _password() -> fields.String:
 
 
 class RegisterSchema(Schema):
-    username = fields.String(required=True, validate=[validate.Length(1, 64), _usable])
+    username = fields.String(
+        required=True,
+        validate=[validate.Length(1, 64), _usable],
+        metadata={"pattern": FORM, "not": {"enum": [".", ".."]}},
+    )
     email = fields.Email(required=True, validate=validate.Length(3, 254))
     password = _password()
 
@@ -49,7 +53,7 @@ class PasswordSchema(Schema):
 class UserSchema(Schema):
     id = fields.Integer(attribute="shown_id")
     username = fields.String()
-    email = fields.String(attribute="known_email")
+    email = fields.String(attribute="known_email", allow_none=True)
     created_at = Moment()
 
 

@@ -28,4 +28,4 @@ class AuditEventSchema(Schema):
 
 class AuditPageSchema(Schema):
     events = fields.List(fields.Nested(AuditEventSchema))
-    next = fields.Integer()
+    next = fields.Integer(allow_none=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_dump, validate
 
-from .wire import name, type_word
+from .wire import SOMETIMES, name, type_word
 
 
 def _data() -> fields.Dict:
@@ -42,7 +42,7 @@ class ReadConnectionSchema(_DescribedSchema):
 
 
 class ListedConnectionSchema(ConnectionSchema):
-    unreadable = fields.Boolean()
+    unreadable = fields.Boolean(metadata=SOMETIMES)
 
     @post_dump
     def _only_when_so(self, document: dict[str, Any], **kwargs: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from .wire import Digits, Moment
+from .wire import SOMETIMES, Digits, Moment
 
 
 def _missing_only() -> fields.Boolean:
@@ -36,7 +36,7 @@ class OfferSchema(Schema):
     display_name = fields.String()
     description = fields.String()
     is_connected = fields.Boolean()
-    connected_at = Moment()
+    connected_at = Moment(allow_none=True)
 
 
 class OfferListSchema(Schema):
@@ -53,7 +53,7 @@ class RevocationSchema(Schema):
     account_id = fields.String()
     queued_at = Moment()
     attempts = fields.Integer()
-    retry_at = Moment()
+    retry_at = Moment(allow_none=True)
     given_up_at = Moment()
 
 
@@ -74,7 +74,7 @@ class ConnectedSchema(Schema):
     service_display_name = fields.String()
     connected_at = Moment()
     updated_at = Moment()
-    token_expires_at = Moment()
+    token_expires_at = Moment(allow_none=True)
 
 
 class CallbackSchema(Schema):
@@ -82,8 +82,10 @@ class CallbackSchema(Schema):
 
     success = fields.Boolean()
     message = fields.String()
-    connection = fields.Nested(ConnectedSchema)
-    connections = fields.Dict(keys=fields.String(), values=fields.Nested(ConnectedSchema))
+    connection = fields.Nested(ConnectedSchema, metadata=SOMETIMES)
+    connections = fields.Dict(
+        keys=fields.String(), values=fields.Nested(ConnectedSchema), metadata=SOMETIMES
+    )
 
 
 class TokenQuerySchema(Schema):
@@ -93,9 +95,9 @@ class TokenQuerySchema(Schema):
 class LiveTokenSchema(Schema):
     access_token = fields.String()
     token_type = fields.String()
-    expires_at = Moment()
+    expires_at = Moment(allow_none=True)
     scopes = fields.List(fields.String())
-    warning = fields.String()
+    warning = fields.String(allow_none=True)
 
 
 class StatusSchema(Schema):
@@ -105,23 +107,23 @@ class StatusSchema(Schema):
     scopes_granted = fields.List(fields.String())
     scopes_missing = fields.List(fields.String())
     authorized_at = Moment()
-    token_expires_at = Moment()
-    grant_expires_at = Moment()
-    last_refresh_at = Moment()
+    token_expires_at = Moment(allow_none=True)
+    grant_expires_at = Moment(allow_none=True)
+    last_refresh_at = Moment(allow_none=True)
     renews_itself = fields.Boolean()
     attempts = fields.Integer()
-    failure = fields.String()
-    failed_at = Moment()
+    failure = fields.String(allow_none=True)
+    failed_at = Moment(allow_none=True)
     failing_days = fields.Integer()
-    retry_at = Moment()
+    retry_at = Moment(allow_none=True)
     shared_with = fields.List(fields.String())
     health = fields.Function(lambda status: status.health.word.value)
     reason = fields.String(attribute="health.reason")
-    remedy = fields.String(attribute="health.remedy")
-    reconnect_path = fields.String(attribute="health.reconnect_path")
+    remedy = fields.String(attribute="health.remedy", allow_none=True)
+    reconnect_path = fields.String(attribute="health.reconnect_path", allow_none=True)
 
 
 class TestedSchema(Schema):
     works = fields.Boolean()
-    failure = fields.Function(lambda tested: tested.failure and tested.failure.value)
+    failure = fields.Function(lambda tested: tested.failure and tested.failure.value, allow_none=True)
     status = fields.Nested(StatusSchema)

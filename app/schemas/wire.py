@@ -9,6 +9,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 LARGEST_ID = 2**63 - 1
+SOMETIMES = {"sometimes": True}  # metadata of a field that an answer may lack; the others are always there
 
 
 class Moment(fields.Field[datetime]):
@@ -52,4 +53,6 @@ class MessageSchema(Schema):
 class ErrorSchema(Schema):
     error = fields.String(required=True)
     code = fields.String(required=True)
-    details = fields.Dict(keys=fields.String(), values=fields.List(fields.String()))
+    details = fields.Dict(
+        keys=fields.String(), values=fields.List(fields.String()), metadata=SOMETIMES
+    )

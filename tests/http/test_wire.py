@@ -51,7 +51,7 @@ def routes(service: Service, caller: User) -> list[tuple[str, str]]:
     found = [
         (method, rule.rule.replace("<username>", caller.username).replace("<row_id:id>", "1"))
         for rule in service.app.url_map.iter_rules()
-        if hasattr(service.app.view_functions[rule.endpoint], "reads")
+        if hasattr(service.app.view_functions[rule.endpoint], "body")
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
     ]
     assert len(found) >= 20 and not any("<" in path for _, path in found)

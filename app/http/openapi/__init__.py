@@ -1,0 +1,36 @@
+"""/api/openapi.json and /api/docs: the API described, for programs and for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, current_app, jsonify, render_template, request
+
+from app.extensions import settings
+
+from .document import build
+from .reading import chapters
+
+blueprint = Blueprint("openapi", __name__, url_prefix="/api")
+
+
+@blueprint.get("/openapi.json")
+def document() -> Response:
+    response: Response = jsonify(_document())
+    response.add_etag()
+    return response.make_conditional(request)
+
+
+@blueprint.get("/docs")
+def reference() -> str:
+    told = _document()
+    return render_template("reference.html", document=told, chapters=chapters(told))
+
+
+def _document() -> dict[str, Any]:
+    """Return the document, built at the first request: then every route is there."""
+    app = current_app
+    if "latchkey.openapi" not in app.extensions:
+        app.extensions["latchkey.openapi"] = build(app, settings)
+    found: dict[str, Any] = app.extensions["latchkey.openapi"]
+    return found

@@ -1,0 +1,63 @@
+"""Who may call, as security schemes and what each guard asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.services.service_keys import PREFIX
+
+from ..marks import Guard, Marks
+
+SCHEMES: dict[str, Any] = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "`Authorization: Bearer <token>`, the access token of a login or the JWT of a host "
+        "application.",
+    },
+    "bare": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "The same token by itself, as older clients send it.",
+    },
+    "query": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "token",
+        "description": "The same token in the URL, where a browser is sent. From a page of another site it is "
+        "refused, and with STRICT_CONNECT everywhere.",
+    },
+    "service_key": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": f"{PREFIX}…",
+        "description": "A key that the operator made for a program, good for its scopes alone.",
+    },
+    "on_behalf_of": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-On-Behalf-Of",
+        "description": "The username that a service key acts for, as UTF-8. Refused beside a user's own token.",
+    },
+    "refresh": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The refresh token of a login.",
+    },
+}
+
+_OWN: tuple[dict[str, list[str]], ...] = ({"bearer": []}, {"bare": []})
+
+
+def security(marks: Marks) -> list[dict[str, list[str]]]:
+    """Return the ways to call, each of which is enough."""
+    if marks.guard is Guard.ANYBODY:
+        return []
+    if marks.guard is Guard.LOGIN:
+        return [{"refresh": []}]
+    key = [{"service_key": [str(marks.scope)], "on_behalf_of": []}] if marks.scope else []
+    query: list[dict[str, list[str]]] = [{"query": []}] if marks.guard is Guard.STARTER else []
+    return [*_OWN, *query, *key]

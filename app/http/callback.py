@@ -16,7 +16,7 @@ from app.services.pending import Pending
 
 from . import browser, connect, returning
 from .limits import limited
-from .wire import View
+from .marks import View
 
 
 def view_for(provider: Provider | None) -> View:

@@ -1,4 +1,4 @@
-"""What the decorators of a view write on it, so that the document of the API is read off and never written twice.
+"""What the decorators of a view write on it: the document of the API is read off, and never written twice.
 
 `functools.wraps` carries the marks of the inner function to the outer one: the last one has them all.
 """

@@ -24,7 +24,8 @@ from app.services.service_keys import Scope
 
 from . import browser, callback, connect
 from .caller import authenticated, starting
-from .wire import View, reads, reads_query, writes
+from .marks import View
+from .wire import reads, reads_query, writes
 
 
 def blueprint_for(provider: Provider) -> Blueprint:

@@ -10,6 +10,10 @@ from app.usernames import FORM, problem_with
 
 from .wire import Moment
 
+EMAIL = (
+    "^[^\\u0000]+@[^\\u0000]*[^.@\\u0000]{2}$"  # what `format` leaves open: no name of one letter at the end
+)
+
 
 def _usable(username: str) -> None:
     if problem := problem_with(username):
@@ -26,7 +30,7 @@ class RegisterSchema(Schema):
         validate=[validate.Length(1, 64), _usable],
         metadata={"pattern": FORM, "not": {"enum": [".", ".."]}},
     )
-    email = fields.Email(required=True, validate=validate.Length(3, 254))
+    email = fields.Email(required=True, validate=validate.Length(3, 254), metadata={"pattern": EMAIL})
     password = _password()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
+from app.providers import ACCESS_WORDS
+
 from .wire import Moment, identifier, name, type_word
 
 
@@ -39,7 +41,7 @@ class ReplaceOrDeleteTokenSchema(Schema):
 
 
 class AccessUrlSchema(Schema):
-    token_type = type_word()
+    token_type = type_word(metadata={"enum": list(ACCESS_WORDS)})
 
 
 class TokenSchema(Schema):

@@ -83,9 +83,7 @@ class CallbackSchema(Schema):
     success = fields.Boolean()
     message = fields.String()
     connection = fields.Nested(ConnectedSchema, metadata=SOMETIMES)
-    connections = fields.Dict(
-        keys=fields.String(), values=fields.Nested(ConnectedSchema), metadata=SOMETIMES
-    )
+    connections = fields.Dict(keys=fields.String(), values=fields.Nested(ConnectedSchema), metadata=SOMETIMES)
 
 
 class TokenQuerySchema(Schema):

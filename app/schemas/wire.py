@@ -53,6 +53,4 @@ class MessageSchema(Schema):
 class ErrorSchema(Schema):
     error = fields.String(required=True)
     code = fields.String(required=True)
-    details = fields.Dict(
-        keys=fields.String(), values=fields.List(fields.String()), metadata=SOMETIMES
-    )
+    details = fields.Dict(keys=fields.String(), values=fields.List(fields.String()), metadata=SOMETIMES)

@@ -16,9 +16,10 @@ blueprint = Blueprint("openapi", __name__, url_prefix="/api")
 
 @blueprint.get("/openapi.json")
 def document() -> Response:
-    response: Response = jsonify(_document())
+    response = jsonify(_document())
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 @blueprint.get("/docs")

@@ -46,7 +46,7 @@ _ACCESS = {
 }
 _CALLBACK = {
     "200": {
-        "description": "Connected; or, for a browser that comes back from an access URL, a page that asks first",
+        "description": "Connected; for a browser that comes back from an access URL, a page that asks first",
         "content": {
             "application/json": {"schema": {"$ref": "#/components/schemas/Callback"}},
             "text/html": {"schema": {"type": "string"}},

@@ -26,8 +26,8 @@ SCHEMES: dict[str, Any] = {
         "type": "apiKey",
         "in": "query",
         "name": "token",
-        "description": "The same token in the URL, where a browser is sent. From a page of another site it is "
-        "refused, and with STRICT_CONNECT everywhere.",
+        "description": "The same token in the URL, where a browser is sent. Refused from a page of another "
+        "site, and with STRICT_CONNECT everywhere.",
     },
     "service_key": {
         "type": "http",
@@ -39,7 +39,7 @@ SCHEMES: dict[str, Any] = {
         "type": "apiKey",
         "in": "header",
         "name": "X-On-Behalf-Of",
-        "description": "The username that a service key acts for, as UTF-8. Refused beside a user's own token.",
+        "description": "The username that a service key acts for, as UTF-8. Refused beside a JWT.",
     },
     "refresh": {
         "type": "http",

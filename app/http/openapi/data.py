@@ -66,7 +66,7 @@ def _data(known: ConnectionType) -> dict[str, Any]:
         "properties": {field.name: _nullable(_value(field)) for field in known.fields},
         "propertyNames": {"minLength": 1, "maxLength": 255, "pattern": NO_NUL},
         "additionalProperties": {"allOf": [_VALUE], "not": _MASK},
-        **_needed(known),
+        "allOf": [_needed(known)],
     }
 
 

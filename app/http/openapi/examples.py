@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .routes import Route
+
 Examples = dict[str, dict[str, dict[str, Any]]]
 
 
@@ -86,6 +88,12 @@ def _disconnected(title: str) -> Examples:
 
 
 _IN_AN_HOUR = "2025-12-15T11:00:00Z"
+
+
+def examples_of(route: Route) -> Examples:
+    """Return the examples of an operation: those of its service, else those of what it does."""
+    return EXAMPLES.get(route.id) or EXAMPLES.get(route.verb, {})
+
 
 EXAMPLES: Mapping[str, Examples] = {
     "legacy_tokens.add": _call(

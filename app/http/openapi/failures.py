@@ -49,7 +49,7 @@ HEADERS = {
 
 def example(word: type[LatchkeyError]) -> dict[str, Any]:
     """Return the answer that this word is, as somebody may get it."""
-    answer = {"error": str(word(**_FACTS)), "code": word.code}
+    answer: dict[str, Any] = {"error": word.sentence.format(**_FACTS), "code": word.code}
     return {**answer, "details": _DETAILS[word]} if word in _DETAILS else answer
 
 
@@ -82,7 +82,9 @@ def response(words: Iterable[type[LatchkeyError]]) -> dict[str, Any]:
 def responses(said: Iterable[Iterable[type[LatchkeyError]]]) -> dict[str, Any]:
     """Return a response by name for each word, and for each set of words that some operation can say."""
     alone = {word.code: response([word]) for word in WORDS}
-    return alone | {_name(words): response(words) for all_words in said for words in _split(all_words).values()}
+    return alone | {
+        _name(words): response(words) for all_words in said for words in _split(all_words).values()
+    }
 
 
 def by_status(words: Iterable[type[LatchkeyError]]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ def _to(operation: str, parameters: Mapping[str, str] = _OWN, body: Any = None) 
     return link if body is None else {**link, "requestBody": body}
 
 
-_TOKEN_ID = "$response.body#/0/ID"  # noqa: S105 - a place in an answer
+_TOKEN_ID = "$response.body#/0/ID"
 _READ_DATA = "$response.body#/data"
 
 LINKS: Mapping[str, dict[str, Any]] = {

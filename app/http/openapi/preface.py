@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,17 +26,19 @@ _CONCERNS = {
     "openapi": ("Reference", "This document, for programs and for people."),
 }
 
+_ANY_ORIGIN = r"https?://[^/?#\\@\s]+"
+
 _DESCRIPTION = """\
 JSON in, JSON out, UTF-8. Moments are UTC, ISO 8601 with `Z`. A body is sent as `application/json`; texts hold
 neither NUL nor lone surrogates, an object has no key twice, and nothing is nested deeper than 32 levels.
 Answers are never cached, and carry `X-Request-Id`.
 
-Every failure is `{{"error": sentence, "code": code}}`, with `details` by field where a body or a query does not
-fit. Programs go by the code: it never changes. A path that is not here answers 404 `not_found`, a method that
-a path does not take 405 `method_not_allowed`.
+Every failure is `{{"error": sentence, "code": code}}`, with `details` by field where a body or a query does
+not fit. Programs go by the code: it never changes. A path that is not here answers 404 `not_found`, a method
+that a path does not take 405 `method_not_allowed`.
 
-Limits: a body has at most {bytes} bytes; a user keeps at most {connections} connections; an access token lives
-for {access} seconds, a login for {refresh} seconds after its last renewal. {rates}"""
+Limits: a body has at most {bytes} bytes; a user keeps at most {connections} connections; an access token
+lives for {access} seconds, a login for {refresh} seconds after its last renewal. {rates}"""
 
 
 def description(config: Config) -> str:
@@ -62,6 +65,12 @@ def _rates(config: Config) -> str:
         "to register": rates.register,
     }
     return "Requests are counted: " + ", ".join(f"{rate} {what}" for what, rate in told.items()) + "."
+
+
+def return_to(config: Config) -> str:
+    """Return the pattern of an address that may be returned to, of these origins where any are set."""
+    origins = [re.sub(r"([.\[\]])", r"\\\1", origin) for origin in sorted(config.return_to_origins)]
+    return rf"^({'|'.join(origins) or _ANY_ORIGIN})([/?#][!-\[\]-~]*)?$"
 
 
 def tags(routes: Iterable[Route]) -> list[dict[str, str]]:

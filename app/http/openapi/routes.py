@@ -32,6 +32,10 @@ class Route:
     parameters: tuple[str, ...]
     marks: Marks
 
+    @property
+    def is_callback(self) -> bool:
+        return self.verb in ("callback", "callback.callback")
+
 
 def routes_of(app: Flask) -> list[Route]:
     """Return every operation that programs call, in the order of the URL map."""

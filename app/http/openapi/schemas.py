@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, cast
 
-from apispec.ext.marshmallow import MarshmallowPlugin, OpenAPIConverter
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema, fields, validate
 
 from app.oauth.answers import Kind
@@ -16,6 +18,8 @@ from app.schemas.wire import Moment
 from app.services.health import Word
 
 NO_NUL = "^[^\\u0000]*$"  # the wire refuses it, and lone surrogates, which no pattern can name
+
+_END = r"\Z"
 
 # Fields whose values are a closed set that their schema may not know.
 _CLOSED = {
@@ -37,13 +41,14 @@ _TOGETHER = {
 }
 
 
-class Converter(OpenAPIConverter):
+class Knowing(OpenAPIConverter):
     """Knows which schemas are read: what those require is said, and an answer has all that it can have."""
 
-    read: ClassVar[frozenset[type[Schema]]] = frozenset()
+    read: frozenset[type[Schema]] = frozenset()
+    patterns: Mapping[str, str] = {}
 
     def schema2jsonschema(self, schema: Any) -> dict[str, Any]:
-        document: dict[str, Any] = super().schema2jsonschema(schema)
+        document: dict[str, Any] = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]  # apispec's
         if type(schema) not in self.read:
             document["required"] = [
                 field.data_key or name
@@ -56,45 +61,46 @@ class Converter(OpenAPIConverter):
         return {**document, **_TOGETHER.get(type(schema), {})}
 
 
-def plugin_for(read: Iterable[type[Schema]]) -> MarshmallowPlugin:
-    """Return apispec's plugin, taught our fields. `read` are the schemas of bodies and queries."""
+class Taught(MarshmallowPlugin):
+    """apispec's plugin, which knows our fields. `return_to` is the pattern of such a field."""
 
-    class Taught(MarshmallowPlugin):
-        class Converter(Converter):
-            pass
+    Converter = Knowing
+    knowing: Knowing
 
-    Taught.Converter.read = frozenset(read)
-    return Taught(schema_name_resolver=_name_of)
+    def __init__(self, *, read: frozenset[type[Schema]], return_to: str) -> None:
+        super().__init__(schema_name_resolver=_name_of)
+        self._read, self._patterns = read, {"return_to": return_to}
+
+    def init_spec(self, spec: APISpec) -> None:
+        super().init_spec(spec)
+        self.knowing = cast(Knowing, self.converter)
+        self.knowing.read, self.knowing.patterns = self._read, self._patterns
+        self.knowing.field_mapping = {**self.knowing.field_mapping, Moment: ("string", "date-time")}
+        for knowledge in (text, words, keys):
+            self.knowing.add_attribute_function(knowledge)  # type: ignore[no-untyped-call]  # apispec's
 
 
-def teach(converter: OpenAPIConverter) -> None:
-    converter.map_to_openapi_type(Moment, "string", "date-time")
-    for knowledge in (text, words, keys):
-        converter.add_attribute_function(knowledge)
-
-
-def text(self: Converter, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
+def text(self: Knowing, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
     """Say what no text that is sent may hold. A pattern of marshmallow's begins where the text begins."""
     if not isinstance(field, fields.String) or type(field.parent) not in self.read:
         return {}
     found = next((each for each in field.validators if isinstance(each, validate.Regexp)), None)
     if found is not None:
-        return {"pattern": f"^{found.regex.pattern.removesuffix(chr(92) + 'Z')}$"}
-    return {} if "pattern" in ret else {"pattern": NO_NUL}
+        return {"pattern": f"^{str(found.regex.pattern).removesuffix(_END)}$"}
+    return {} if "pattern" in ret else {"pattern": self.patterns.get(str(field.name), NO_NUL)}
 
 
-def words(self: Converter, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
+def words(self: Knowing, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
     """Say by which words a query spells yes and no."""
     if not isinstance(field, fields.Boolean):
         return {}
     spelled = sorted(word for word in field.truthy | field.falsy if isinstance(word, str))
-    is_told = field.truthy is not fields.Boolean.truthy and field.truthy != fields.Boolean.truthy
-    return {"type": "string", "enum": spelled} if is_told and spelled else {}
+    return {"type": "string", "enum": spelled} if field.truthy != fields.Boolean.truthy and spelled else {}
 
 
-def keys(self: Converter, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
+def keys(self: Knowing, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
     """Say what the keys of an object may be."""
-    if not isinstance(field, fields.Dict) or type(field.parent) not in self.read:
+    if not isinstance(field, fields.Dict) or field.key_field is None or type(field.parent) not in self.read:
         return {}
     return {"minProperties": 1, "propertyNames": {**self.field2property(field.key_field), "pattern": NO_NUL}}
 

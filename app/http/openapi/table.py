@@ -125,7 +125,9 @@ TABLE: Mapping[str, Told] = {
         _BEGUN,
         "`authorize_url` is for the browser that called; `connect_url` for any other, once.",
     ),
-    "callback": Told("Come back from {provider}", _BROUGHT_BACK, "Called by the browser, never by a program."),
+    "callback": Told(
+        "Come back from {provider}", _BROUGHT_BACK, "Called by the browser, never by a program."
+    ),
     "disconnect": Told("Disconnect {service}", _CONNECTED, "It is ended at {provider}, too."),
     "token": Told(
         "Get a token of {service} that works now",
@@ -172,7 +174,7 @@ def words_of(route: Route) -> set[type[LatchkeyError]]:
     words = {*EVERYWHERE, *route.marks.words, *TABLE[route.verb].words}
     if route.concern == "health":
         return words - {errors.UnknownHost}
-    if route.verb.startswith("callback") and _may_be_found_by_state(route):
+    if route.is_callback and _may_be_found_by_state(route):
         words.add(errors.InvalidOAuthState)
     behind = BEHIND_THE_GATE if route.concern != "metrics" else (errors.TooManyRequests,)
     return words.union(behind)

@@ -10,7 +10,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from .accounts import RegisterSchema
 from .connections import AddConnectionSchema
-from .wire import Moment, identifier
+from .wire import Flag, Moment, identifier
 
 YEARS = range(1970, 2200)  # so that what is counted from a moment is one, too
 
@@ -107,7 +107,7 @@ class MovedGrantSchema(_TokensSchema):
     token_at = _instant()
     last_used_at = _instant()
     refresh_expires_at = _instant_or_none()
-    renewable = fields.Boolean(required=True, truthy={True}, falsy={False})
+    renewable = Flag(required=True)
     ended_at = _instant_or_none()
     warned_days = fields.Integer(required=True, allow_none=True, strict=True, validate=validate.Range(0, 366))
     links = fields.List(fields.Nested(MovedLinkSchema), required=True)

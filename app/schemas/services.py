@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from .wire import SOMETIMES, Digits, Moment
+from .wire import SOMETIMES, Digits, Flag, Moment
 
 
 def _missing_only() -> fields.Boolean:
@@ -20,7 +20,7 @@ class StartQuerySchema(Schema):
 
 class AuthorizeSchema(Schema):
     return_to = fields.String(validate=validate.Length(1, 2048), allow_none=True)
-    replace = fields.Boolean(truthy={True}, falsy={False})
+    replace = Flag()
     missing_only = _missing_only()
 
 

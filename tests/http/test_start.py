@@ -98,6 +98,12 @@ def test_no_other_origin_is_returned_to(returning: Service, url: str) -> None:
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize("value", [0, 1, 1.0, "true", None])
+def test_replace_is_true_or_false_and_nothing_else(user: User, value: object) -> None:
+    answer = user.call("POST", "/api/connections/github/authorize", json={"replace": value})
+    assert (answer.status_code, list(answer.json()["details"])) == (400, ["replace"])
+
+
 @pytest.mark.parametrize("query", ["replace=maybe", "replace=", "return_to=a&return_to=b"])
 def test_odd_wishes_are_refused(user: User, query: str) -> None:
     answer = user.call("GET", f"/api/connections/github?{query}")

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, current_app, jsonify, render_template, re
 from app.extensions import settings
 
 from .document import build
-from .reading import chapters
+from .reading import page_of
 
 blueprint = Blueprint("openapi", __name__, url_prefix="/api")
 
@@ -24,8 +24,7 @@ def document() -> Response:
 
 @blueprint.get("/docs")
 def reference() -> str:
-    told = _document()
-    return render_template("reference.html", document=told, chapters=chapters(told))
+    return render_template("reference.html", page=page_of(_document()))
 
 
 def _document() -> dict[str, Any]:

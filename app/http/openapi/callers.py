@@ -61,3 +61,18 @@ def security(marks: Marks) -> list[dict[str, list[str]]]:
     key = [{"service_key": [str(marks.scope)], "on_behalf_of": []}] if marks.scope else []
     query: list[dict[str, list[str]]] = [{"query": []}] if marks.guard is Guard.STARTER else []
     return [*_OWN, *query, *key]
+
+
+_WAYS = {
+    "bearer": "a user's token, as Bearer",
+    "bare": "a user's token by itself",
+    "query": "a user's token as `?token=`",
+    "refresh": "a refresh token, as Bearer",
+}
+
+
+def told(way: dict[str, list[str]]) -> str:
+    """Return one way to call in words."""
+    if "service_key" not in way:
+        return _WAYS[next(iter(way))]
+    return f"a service key with the scope `{way['service_key'][0]}`, and `X-On-Behalf-Of`"

@@ -11,6 +11,8 @@ from app.connection_types.declaration import Field, Kind
 from .schemas import NO_NUL
 
 _MASK = {"type": "string", "pattern": "^-{3,}$"}  # it stands for what is stored, and nothing is yet
+# What Python's \s is in a class, and NUL: ECMA-262 has another one.
+_SPACE = r"\u0000\t-\r\u001c- \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _TEXT = {"type": "string", "pattern": NO_NUL}
 _KINDS: dict[Kind, dict[str, Any]] = {
     Kind.TEXT: {**_TEXT, "minLength": 1},
@@ -73,7 +75,7 @@ def _data(known: ConnectionType) -> dict[str, Any]:
 def _value(field: Field) -> dict[str, Any]:
     kind = _KINDS[field.kind]
     if field.pattern is not None:
-        kind = {**kind, "pattern": f"^(?:{field.pattern})$"}
+        kind = {**kind, "pattern": f"^(?:{field.pattern})$".replace(r"\s", _SPACE)}
     return {**kind, "not": _MASK} if field.secret and field.kind is Kind.TEXT else kind
 
 

@@ -1,4 +1,4 @@
-"""The document is taken at its word: what it allows is accepted, what it forbids is refused, nothing breaks."""
+"""The document is taken at its word: what it allows is accepted, what it forbids refused, nothing breaks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.settings import base_settings
 
 ROUTES = routes_of(create_app(Config.from_env({**base_settings(), "DATABASE_URL": "sqlite://"})))
 
-# They would end the caller, or its token, in the middle of a run; test_accounts.py and test_token.py have them.
+# They would end the caller, or its token, in the middle of a run: test_openapi.py has them.
 ENDS_THE_CALLER = ("accounts.leave", "accounts.logout", "accounts.change_password", "accounts.refresh")
 # One function makes the routes of every service: two are enough, one of either binding.
 TWINS = ("gmail", "drive", "facebook", "discord")
@@ -162,4 +162,3 @@ def test_what_one_answer_leads_to(schema: Any, caller: User) -> None:
 
     Machine.run(settings=settings(QUIET, max_examples=12, stateful_step_count=8))
     assert not {id for id, times in worked.items() if not times}, worked
-    print(worked)

@@ -36,6 +36,8 @@ GUARDS = {
     "GET /readyz": "open",
     "GET /metrics": "open",
     "GET /.well-known/security.txt": "open",
+    "GET /api/openapi.json": "open",
+    "GET /api/docs": "open",
     "GET /api/audit": "bearer",
     "POST /api/auth/register": "open",
     "POST /api/auth/login": "open",

@@ -83,7 +83,7 @@ TABLE: Mapping[str, Told] = {
         "live token of the connected service.",
     ),
     "legacy_tokens.every": Told("List all tokens, in full"),
-    "legacy_tokens.rename": _RENAMED,
+    "legacy_tokens.rename": Told("Rename a token, by its id alone", _RENAMED.words),
     "legacy_tokens.rename_own": _RENAMED,
     "legacy_tokens.check": Told("Ask whether there is a token", (errors.LegacyTokenNotFound,)),
     "legacy_tokens.replace_or_delete": Told(

@@ -34,7 +34,7 @@ def build(app: Flask, config: Config) -> dict[str, Any]:
         openapi_version=OPENAPI,
         plugins=[taught],
         info={"description": preface.description(config), "license": {"name": "MIT", "identifier": "MIT"}},
-        servers=[{"url": config.public_url}],
+        servers=[{"url": config.base_url}],
         tags=preface.tags(routes),
     )
     _add_components(spec, routes)

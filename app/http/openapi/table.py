@@ -163,7 +163,7 @@ def told_of(route: Route) -> Told:
     provider = provider_of(route.service)
     facts = {
         "service": route.service.display_name,
-        "provider": provider.name.capitalize().replace("Github", "GitHub"),
+        "provider": provider.called,
         "scopes": ", ".join(provider.scopes),
     }
     return Told(told.summary.format(**facts), told.words, told.description.format(**facts))

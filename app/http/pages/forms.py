@@ -13,7 +13,8 @@ from app.errors import InvalidBody, LatchkeyError
 from app.extensions import db
 
 from ..errors import STATUS
-from ..wire import View, load
+from ..marks import View
+from ..wire import load
 
 PROOF = "proof"
 

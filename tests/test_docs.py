@@ -85,7 +85,7 @@ def test_every_setting_has_an_example() -> None:
 def shown_examples() -> list[tuple[str, str]]:
     """Pair each setting with its example, where that is a value; a file of an operator's is left out."""
     pairs = []
-    for names, _, _, shown in setting_rows():
+    for names, *_, shown in setting_rows():
         settings, values = re.findall(r"`(\w+)`", names), re.findall(r"`([^`]+)`", shown)
         if len(settings) == len(values) and "`" + "`, `".join(values) + "`" == shown:
             pairs += [pair for pair in zip(settings, values, strict=True) if not pair[0].endswith("_FILE")]

@@ -11,9 +11,9 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.errors import ServiceNotConnected, ServiceNotFound
 from app.oauth.provider import ServiceDeclaration
 from app.providers import SERVICES
-from app.services import services, status
+from app.services import glances, services, status
 from app.services.bearer import Caller
-from app.services.overview import Glance, glance, overview
+from app.services.glances import Glance
 from app.services.pending import Wish
 
 from .. import browser, connect
@@ -40,7 +40,7 @@ class ServiceName(BaseConverter):
 @blueprint.get("")
 @visiting()
 def every(caller: Caller) -> Response:
-    found = overview(user_id=caller.user_id)
+    found = glances.every(user_id=caller.user_id)
     outcome = outcomes.of_flow(request.args, found)
     return show("connections.html", caller, area="connections", glances=found, outcome=outcome)
 
@@ -87,7 +87,7 @@ def disconnect(caller: Caller, service: ServiceDeclaration) -> AnyResponse:
 
 
 def _connected(caller: Caller, service: ServiceDeclaration) -> Glance:
-    found = glance(user_id=caller.user_id, service=service)
+    found = glances.one(user_id=caller.user_id, service=service)
     if found is None:
         raise ServiceNotFound(service=service.display_name)
     if found.status is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.oauth.answers import Kind
 from app.oauth.provider import ServiceDeclaration
 from app.oauth.revocation import Outcome
-from app.services.overview import Glance
+from app.services.glances import Glance
 from app.services.status import Tested
 
 

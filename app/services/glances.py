@@ -37,7 +37,7 @@ class Glance:
         return provider_of(self.service)
 
 
-def overview(*, user_id: int) -> list[Glance]:
+def every(*, user_id: int) -> list[Glance]:
     """Return every service that is enabled, by id, as this user has it."""
     reading()
     mine = and_(ServiceConnection.service_id == Service.id, ServiceConnection.user_id == user_id)
@@ -54,9 +54,9 @@ def overview(*, user_id: int) -> list[Glance]:
     return glances
 
 
-def glance(*, user_id: int, service: ServiceDeclaration) -> Glance | None:
+def one(*, user_id: int, service: ServiceDeclaration) -> Glance | None:
     """Return one of them, or None where it is not offered."""
-    return next((one for one in overview(user_id=user_id) if one.service == service), None)
+    return next((found for found in every(user_id=user_id) if found.service == service), None)
 
 
 def _glance(row: _Row, rows: Sequence[_Row]) -> Glance:

@@ -159,6 +159,23 @@ def named(username: str) -> User:
     return user
 
 
+def found(*, username: str) -> User:
+    """Return the user of this name, to be read alone. Raises UserNotFound."""
+    reading()
+    user = db.session.scalar(select(User).where(User.username_key == key_of(username)))
+    if user is None:
+        db.session.rollback()
+        raise UserNotFound
+    return user
+
+
+def id_of(*, username: str) -> int:
+    """Return the id of the user of this name, for other verbs. Raises UserNotFound."""
+    user_id = found(username=username).id
+    db.session.rollback()
+    return user_id
+
+
 def every_user() -> list[User]:
     reading()
     return list(db.session.scalars(select(User).order_by(User.id)))

@@ -77,15 +77,15 @@ def _event(action: str, *, target: str, detail: str, user_id: int | None = None)
     context = get_contextvars()
     return AuditEvent(
         user_id=user_id,
-        actor=_plain(str(context.get("actor", OPERATOR)))[:80],
+        actor=plain(str(context.get("actor", OPERATOR)))[:80],
         action=action,
-        target=_plain(target)[:320],
-        detail=_plain(detail),
+        target=plain(target)[:320],
+        detail=plain(detail),
         address=str(context.get("address", ""))[:64],
         request_id=str(context.get("request_id", ""))[:64],
     )
 
 
-def _plain(text: str) -> str:
-    """Escape control characters: an event is one line wherever it is shown."""
+def plain(text: str) -> str:
+    """Escape control characters: what users have named is one line wherever it is shown."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

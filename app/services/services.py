@@ -7,11 +7,12 @@ from datetime import datetime
 
 from sqlalchemy import and_, select
 
-from app.errors import ServiceNotConnected, ServiceNotFound
+from app.errors import ServiceNotConnected, ServiceNotFound, UnknownService
 from app.extensions import db, reading
 from app.models import Grant, Service, ServiceConnection
 from app.oauth.provider import ServiceDeclaration
 from app.oauth.revocation import Outcome
+from app.providers import SERVICES
 
 from . import audit, ending, revocations, spooled
 from .flows import offered
@@ -83,6 +84,25 @@ def reset(*, user_id: int) -> int:
     db.session.commit()
     ending.run(queued)
     return count
+
+
+def declared(name: str) -> ServiceDeclaration:
+    """Return the service of this name, offered or not. Raises UnknownService."""
+    known = {service.name: service for service in SERVICES}
+    if name not in known:
+        raise UnknownService(known=", ".join(known))
+    return known[name]
+
+
+def is_offered(service: ServiceDeclaration) -> bool:
+    reading()
+    try:
+        offered(service)
+    except ServiceNotFound:
+        return False
+    finally:
+        db.session.rollback()
+    return True
 
 
 def set_enabled(*, name: str, enabled: bool) -> None:

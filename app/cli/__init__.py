@@ -1,13 +1,14 @@
-"""The operator's door: flask --app wsgi users, services, keys, export, import, worker and more."""
+"""The operator's door: flask --app wsgi users, services, connections, keys, worker and more."""
 
 from flask import Flask
 
-from . import audit, doctor, keys, moving, service_keys, services, users, worker
+from . import audit, connections, doctor, keys, moving, service_keys, services, users, worker
 
 
 def register(app: Flask) -> None:
     app.cli.add_command(users.group)
     app.cli.add_command(services.group)
+    app.cli.add_command(connections.group)
     app.cli.add_command(service_keys.group)
     app.cli.add_command(keys.group)
     app.cli.add_command(audit.group)

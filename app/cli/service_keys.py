@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -14,13 +13,24 @@ from app.schemas.service_keys import ServiceKeySchema
 from app.services import service_keys
 from app.services.service_keys import Listed, Scope
 
+from . import asking, tables
+from .explaining import examples
 from .saying import said
 
 _SCOPE = click.Choice([scope.value for scope in Scope])
 
 _LISTS = ("--scope", "--for")
 
-group = AppGroup("service-keys", help="Programs that act for users.")
+_name = click.argument("name", help="What the key is called; it cannot be used twice.")
+
+group = AppGroup(
+    "service-keys",
+    help="Keys of programs that act for users.",
+    epilog=examples(
+        "service-keys create nightly --scope read_metadata read_secrets --for reza",
+        "service-keys list",
+    ),
+)
 
 
 class _Listing(click.Command):
@@ -44,14 +54,21 @@ def _repeated(words: Sequence[str]) -> list[str]:
 
 
 @group.command("create", cls=_Listing)
-@click.argument("name")
-@click.option("--scope", "scopes", multiple=True, required=True, type=_SCOPE, help="One or more.")
+@_name
 @click.option(
-    "--for", "usernames", multiple=True, metavar="USER", help="Users that it may act for; left out: all."
+    "--scope", "scopes", multiple=True, required=True, type=_SCOPE, help="What it may do; one or more."
 )
-@click.option("--expires-in-days", "days", type=click.IntRange(1, 36500), help="Left out: never.")
+@click.option(
+    "--for", "usernames", multiple=True, metavar="USER", help="Whom it may act for; left out: all users."
+)
+@click.option(
+    "--expires-in-days", "days", type=click.IntRange(1, 36500), help="When it ends; left out: never."
+)
 def create(name: str, scopes: Sequence[str], usernames: Sequence[str], days: int | None) -> None:
-    """Make a key and print it, once, as one word: create NAME --scope SCOPE... [--for USER...]"""
+    """Make a key and print it, once, as one word.
+
+    Several words may follow one option: NAME --scope SCOPE... [--for USER...]
+    """
     if not 1 <= len(name) <= 64 or not name.isprintable():
         raise click.ClickException("NAME must have 1 to 64 printable characters.")
     key = said(
@@ -66,25 +83,41 @@ def create(name: str, scopes: Sequence[str], usernames: Sequence[str], days: int
 
 
 @group.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array, for programs.")
+@tables.json_option
 def list_keys(as_json: bool) -> None:
-    """Print every key: its scopes, whom it acts for, its state and last use. Never the key itself."""
+    """Print every key, but not the key itself.
+
+    Its scopes, whom it acts for, its state and last use.
+    """
     rows = said(service_keys.every)
     if as_json:
-        click.echo(json.dumps(ServiceKeySchema(many=True).dump(rows)))
+        tables.document(ServiceKeySchema(many=True).dump(rows))
         return
-    for row in rows:
-        users = "all" if row.usernames is None else ",".join(row.usernames)
-        used = "never used" if row.last_used_at is None else f"used {row.last_used_at:%Y-%m-%d}"
-        click.echo(f"{row.name:<24}  {' '.join(row.scopes):<40}  {users:<24}  {_state(row):<8}  {used}")
+    tables.show(
+        ("name", "scopes", "acts for", "state", "last use"),
+        [(row.name, " ".join(row.scopes), _users(row), _state(row), _last_use(row)) for row in rows],
+    )
 
 
 @group.command("revoke")
-@click.argument("name")
-def revoke(name: str) -> None:
-    """End a key, at once."""
+@_name
+@asking.option
+def revoke(name: str, yes: bool) -> None:
+    """End a key, at once.
+
+    It is asked about only at a terminal.
+    """
+    asking.confirm(f"End the key {name}? What uses it will be refused.", yes=yes, unasked=True)
     said(service_keys.revoke, name=name)
     click.echo(f"{name} opens nothing any more.")
+
+
+def _users(row: Listed) -> str:
+    return "all" if row.usernames is None else ",".join(row.usernames)
+
+
+def _last_use(row: Listed) -> str:
+    return "never used" if row.last_used_at is None else f"used {row.last_used_at:%Y-%m-%d}"
 
 
 def _state(row: Listed) -> str:

@@ -2,44 +2,48 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 from flask.cli import AppGroup
 
 from app.services import services
 
+from . import tables
+from .explaining import examples, service_name
 from .saying import said
 
-group = AppGroup("services", help="Which services users may connect.")
+group = AppGroup(
+    "services",
+    help="Which services users may connect.",
+    epilog=examples("services list", "services disable facebook"),
+)
 
 
 @group.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array, for programs.")
+@tables.json_option
 def list_services(as_json: bool) -> None:
     """Print every service, and whether it is offered."""
     rows = said(services.all_rows)
     if as_json:
-        click.echo(json.dumps([{"id": row.id, "name": row.name, "enabled": row.enabled} for row in rows]))
+        tables.document([{"id": row.id, "name": row.name, "enabled": row.enabled} for row in rows])
         return
-    for row in rows:
-        click.echo(
-            f"{row.id:>3}  {row.name:<12}  {row.display_name:<16}  {'offered' if row.enabled else 'disabled'}"
-        )
+    tables.show(
+        ("id", "name", "title", "state"),
+        [(row.id, row.name, row.display_name, "offered" if row.enabled else "disabled") for row in rows],
+    )
 
 
 @group.command("enable")
-@click.argument("name")
-def enable(name: str) -> None:
+@service_name
+def enable(service_name: str) -> None:
     """Offer a service."""
-    _set(name, enabled=True)
+    _set(service_name, enabled=True)
 
 
 @group.command("disable")
-@click.argument("name")
-def disable(name: str) -> None:
+@service_name
+def disable(service_name: str) -> None:
     """Stop offering a service. What is connected stays stored."""
-    _set(name, enabled=False)
+    _set(service_name, enabled=False)
 
 
 def _set(name: str, *, enabled: bool) -> None:

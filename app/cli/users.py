@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 from flask.cli import AppGroup
 from marshmallow import ValidationError
 
 from app.schemas.accounts import RegisterSchema, UserSchema
-from app.services import accounts
+from app.schemas.overview import AccountSchema
+from app.services import accounts, overview
 
+from . import asking, explaining, tables
 from .saying import said
 
-group = AppGroup("users", help="Who may sign in.")
+group = AppGroup(
+    "users",
+    help="Who may sign in.",
+    epilog=explaining.examples("users create reza reza@example.com", "users list --json"),
+)
 
 _password = click.password_option(help="Asked for when it is left out, so that it stays out of your history.")
 
@@ -29,21 +33,40 @@ def _checked(fields: dict[str, str], partial: tuple[str, ...] = ()) -> dict[str,
 
 
 @group.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array, for programs.")
+@tables.json_option
 def list_users(as_json: bool) -> None:
     """Print every user."""
     rows = said(accounts.every_user)
     if as_json:
-        click.echo(json.dumps(UserSchema(many=True).dump(rows)))
+        tables.document(UserSchema(many=True).dump(rows))
         return
-    for row in rows:
-        state = "disabled" if row.disabled_at else "active"
-        click.echo(f"{row.shown_id:>6}  {row.username:<24}  {row.known_email or '-':<32}  {state}")
+    tables.show(
+        ("id", "username", "email", "state"),
+        [
+            (row.shown_id, row.username, row.known_email, "disabled" if row.disabled_at else "active")
+            for row in rows
+        ],
+    )
+
+
+@group.command("show")
+@explaining.username
+@tables.json_option
+def show(username: str, as_json: bool) -> None:
+    """Print what is known of a user.
+
+    How many connections and logins they have, and when they last signed in, as far as the audit tells.
+    """
+    found = AccountSchema().dump(said(overview.account, username=username))
+    if as_json:
+        tables.document(found)
+    else:
+        tables.facts(found)
 
 
 @group.command("create")
-@click.argument("username")
-@click.argument("email")
+@click.argument("username", help="1 to 64 characters without spaces.")
+@click.argument("email", help="The user's address, which nobody else here may have.")
 @_password
 def create(username: str, email: str, password: str) -> None:
     """Add a user."""
@@ -53,17 +76,17 @@ def create(username: str, email: str, password: str) -> None:
 
 
 @group.command("reset-password")
-@click.argument("username")
+@explaining.username
 @_password
 def reset_password(username: str, password: str) -> None:
-    """Set a new password, and end every login of this user."""
+    """Set a new password, and end every login."""
     _checked({"password": password}, partial=("username", "email"))
     said(accounts.reset_password, username=username, password=password)
     click.echo(f"{username} can sign in with the new password.")
 
 
 @group.command("disable")
-@click.argument("username")
+@explaining.username
 def disable(username: str) -> None:
     """Shut a user out at once. Nothing of theirs is removed."""
     said(accounts.set_disabled, username=username, disabled=True)
@@ -71,7 +94,7 @@ def disable(username: str) -> None:
 
 
 @group.command("enable")
-@click.argument("username")
+@explaining.username
 def enable(username: str) -> None:
     """Let a disabled user in again."""
     said(accounts.set_disabled, username=username, disabled=False)
@@ -79,9 +102,18 @@ def enable(username: str) -> None:
 
 
 @group.command("delete")
-@click.argument("username")
-@click.confirmation_option(prompt="Remove this user and everything they stored?")
-def delete(username: str) -> None:
-    """Remove a user with all that is theirs, and end their grants at the providers."""
+@explaining.username
+@asking.option
+def delete(username: str, yes: bool) -> None:
+    """Remove a user with all that is theirs.
+
+    Their grants are ended at the providers, too.
+    """
+    found = said(overview.account, username=username)
+    asking.confirm(
+        f"Remove {tables.told(found.user.username)} and everything they stored: {found.service_connections} "
+        f"connections to services and {found.typed_connections} of their own?",
+        yes=yes,
+    )
     said(accounts.remove_named, username=username)
     click.echo(f"{username} is gone.")

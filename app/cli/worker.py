@@ -22,6 +22,8 @@ from app.models import trouble
 from app.services import readiness, upkeep
 from app.services.upkeep import Chore
 
+from . import tables
+from .explaining import examples
 from .saying import trouble_said
 
 log = logging.getLogger(__name__)
@@ -29,20 +31,26 @@ log = logging.getLogger(__name__)
 UNREADY_PAUSE = 5.0  # seconds, while the database does not answer
 
 
-@click.command("worker")
+@click.command("worker", epilog=examples("worker", "worker --once --json"))
 @click.option("--once", is_flag=True, help="Do what is due now, print it, and end: for cron.")
+@tables.json_option
 @with_appcontext
-def worker(once: bool) -> None:
-    """Renew tokens before anyone asks, retry revocations, replay the spool, clear, warn.
+def worker(once: bool, as_json: bool) -> None:
+    """Renew, revoke, clear and warn in time.
 
-    Several may run, on several machines. SIGTERM ends it when the pieces under way are done.
+    Tokens are renewed before anyone asks, revocations tried again, what has ended is cleared. Several may
+    run, on several machines. SIGTERM ends it when the pieces under way are done.
     """
+    if as_json and not once:
+        raise click.UsageError(
+            "--json needs --once: without it the worker does not end, and logs what it does."
+        )
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     if once:
-        _do_once(app, stop)
+        _do_once(app, stop, as_json=as_json)
         return
     logs.configure()
     if _wait_until_ready(stop):
@@ -71,13 +79,18 @@ def _wait_until_ready(stop: Event) -> bool:
     return False
 
 
-def _do_once(app: Flask, stop: Event) -> None:
+def _do_once(app: Flask, stop: Event, *, as_json: bool) -> None:
+    done = dict[str, int]()
     with trouble_said():
         _check()
         for chore in upkeep.chores():
             with ThreadPoolExecutor(chore.lanes) as lanes:
                 passes = [lanes.submit(_pass, app, chore, stop) for _ in range(chore.lanes)]
-            click.echo(f"{chore.name}: {sum(one.result() for one in passes)}")
+            done[chore.name] = sum(one.result() for one in passes)
+            if not as_json:
+                click.echo(f"{chore.name}: {done[chore.name]}")
+    if as_json:
+        tables.document(done)
 
 
 def _go_on(app: Flask, stop: Event) -> None:

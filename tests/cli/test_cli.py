@@ -94,11 +94,11 @@ def test_disable_and_enable(service: Service, user: User) -> None:
     assert login(service, user.username, PASSWORD) == 200
 
 
-def test_delete_asks_first(service: Service, user: User) -> None:
-    kept = command(service, "users", "delete", user.username, typed="n\n")
-    assert kept.exit_code != 0 and user.call("GET", "/api/auth/me").status_code == 200
-    gone = command(service, "users", "delete", user.username, typed="y\n")
-    assert (gone.exit_code, gone.output.splitlines()[-1]) == (0, f"{user.username} is gone.")
+def test_delete(service: Service, user: User) -> None:
+    kept = command(service, "users", "delete", user.username, typed="y\n")
+    assert kept.exit_code == 1 and user.call("GET", "/api/auth/me").status_code == 200
+    gone = command(service, "users", "delete", user.username, "--yes")
+    assert (gone.exit_code, gone.output) == (0, f"{user.username} is gone.\n")
     assert user.call("GET", "/api/auth/me").status_code == 401
     assert login(service, user.username, PASSWORD) == 401
     assert command(service, "users", "delete", user.username, "--yes").output == NOBODY

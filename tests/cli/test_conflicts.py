@@ -263,7 +263,7 @@ def hostile_connections() -> list[tuple[Document, str]]:
         (fine | {"data": {"token": 5}}, "token: Must be a text that is not empty."),
         (fine | {"data": {"token": "--------"}}, f"token: {MASK}"),
         (fine | {"data": {"": "x"}}, "data: Is not valid."),
-        (fine | {"type": "custom", "data": {"\x1b[31m": "---"}}, f"?[31m: {MASK}"),
+        (fine | {"type": "custom", "data": {"\x1b[31m": "---"}}, f"\\x1b[31m: {MASK}"),
         (fine | {"type": "sshes", "data": {"host": "h"}}, "username: Is required.; data: Must have one of: "),
         (fine | {"type": "sshes", "data": ssh | {"host": "a b"}}, "host: Does not have the expected form."),
         (

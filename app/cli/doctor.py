@@ -16,7 +16,7 @@ from . import tables
 from .explaining import examples
 
 
-@click.command("doctor", epilog=examples("doctor", "doctor --strict --json"))
+@click.command("doctor", epilog=examples("doctor", "doctor --json"))
 @tables.json_option
 @click.option("--strict", is_flag=True, help="Let warnings count as problems.")
 @with_appcontext

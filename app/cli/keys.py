@@ -134,7 +134,7 @@ def _rotation(found: Pass | Rotated) -> dict[str, Any]:
     """Return what a program reads of a rotation; `settled`, `retired` and `needed` are null in a dry run."""
     ends = ("settled", "retired", "needed")
     return {
-        "moved": dict(found.moved),
+        "moved": {model.__tablename__: found.moved[model.__tablename__] for model in sealed.SEALED},
         "unreadable": _unreadable(found.unreadable),
         **{name: getattr(found, name, None) for name in ends},
     }

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 from flask.cli import with_appcontext
@@ -107,7 +108,7 @@ def import_(
             if stored:
                 said(_store, reader, found)
     if as_json:
-        tables.document({**asdict(found), "stored": stored})
+        tables.document(_findings(found, stored=stored))
     else:
         click.echo(f"Stored: {_counted(found.coming)}." if stored else "Nothing was stored.")
     sys.exit(1 if found.conflicts and not stored else 0)
@@ -133,6 +134,13 @@ def _write(writer: Writer, usernames: Sequence[str]) -> tuple[Counter[Kind], lis
 def _look(reader: Reader) -> Findings:
     with bars.over(_arrivals(reader)) as arrivals:
         return conflicts.look(arrivals)
+
+
+def _findings(found: Findings, *, stored: bool) -> dict[str, Any]:
+    """Return what a program reads of an import."""
+    in_the_way = [asdict(conflict) for conflict in found.conflicts]
+    counts = {"coming": found.coming, "left_out": found.left_out}
+    return {**counts, "conflicts": in_the_way, "stored": stored}
 
 
 def _print_findings(found: Findings) -> None:

@@ -27,7 +27,7 @@ group = AppGroup(
     "service-keys",
     help="Keys of programs that act for users.",
     epilog=examples(
-        "service-keys create nightly --scope read_metadata read_secrets --for reza",
+        "service-keys create reports --scope read_metadata read_secrets --for reza",
         "service-keys list",
     ),
 )

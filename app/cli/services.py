@@ -21,7 +21,7 @@ group = AppGroup(
 @group.command("list")
 @tables.json_option
 def list_services(as_json: bool) -> None:
-    """Print every service, and whether it is offered."""
+    """Print every service, offered or not."""
     rows = said(services.all_rows)
     if as_json:
         tables.document([{"id": row.id, "name": row.name, "enabled": row.enabled} for row in rows])

@@ -16,7 +16,7 @@ from .saying import said
 group = AppGroup(
     "users",
     help="Who may sign in.",
-    epilog=explaining.examples("users create reza reza@example.com", "users list --json"),
+    epilog=explaining.examples("users create sara sara@example.com", "users list --json"),
 )
 
 _password = click.password_option(help="Asked for when it is left out, so that it stays out of your history.")

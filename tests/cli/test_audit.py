@@ -76,6 +76,8 @@ def test_prune_in_batches(start_service: StartService, monkeypatch: pytest.Monke
     make_older(service, young, 29)
     dry = command(service, "audit", "prune", "--days", "30", "--dry-run")
     assert dry.output == "8 events older than 30 days would go.\n"
+    counted = command(service, "audit", "prune", "--days", "30", "--dry-run", "--json").stdout
+    assert json.loads(counted) == {"events": 8, "days": 30, "dry_run": True}
     assert len(old.call("GET", "/api/audit").json()["events"]) == 8
     done = command(service, "audit", "prune", "--days", "30")
     assert (done.exit_code, done.output) == (0, "8 events older than 30 days are gone.\n")

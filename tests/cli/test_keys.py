@@ -184,6 +184,27 @@ def without_seals(found: dict[str, list[tuple[str, ...]]], table: str) -> list[t
     ]
 
 
+def test_rotate_tells_programs_the_same(start_service: StartService, own: Service) -> None:
+    user = own.user()
+    ids = fill(own.app, [user.id], 4)
+    flip(own, ids[1])
+    both = twin_with(start_service, own, "k2", "k1")
+    lost = {
+        "table": "connections",
+        "id": str(ids[1]),
+        "user_id": user.id,
+        "key_id": "k1",
+        "why": "seal broken",
+    }
+    moved = NONE | {"connections": 3}
+    dry = keys(both, "rotate", "--dry-run", "--json")
+    ends = {"settled": None, "retired": None, "needed": None}
+    assert (dry.exit_code, json.loads(dry.stdout)) == (1, {"moved": moved, "unreadable": [lost], **ends})
+    done = keys(both, "rotate", "--json")
+    ends = {"settled": True, "retired": [], "needed": ["k1"]}
+    assert (done.exit_code, json.loads(done.stdout)) == (1, {"moved": moved, "unreadable": [lost], **ends})
+
+
 def test_rotate_again_finds_nothing_to_do(start_service: StartService, own: Service) -> None:
     fill(own.app, [own.user().id], 7)
     both = twin_with(start_service, own, "k2", "k1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -449,6 +450,36 @@ def test_a_row_that_does_not_open_is_named_and_the_rest_is_written(
         "Written: 2 users, 1 connection, 1 grant.",
     ]
     assert imported(other_service(start_service, service), file).exit_code == 0
+
+
+def test_programs_are_told_the_same(start_service: StartService, file: Path) -> None:
+    service = start_service()
+    user, broken = service.user("whole"), service.user("broken")
+    id = [
+        one.call(
+            "POST",
+            "/api/users/:username/add/connection",
+            json={"name": "", "type": "custom", "data": {"k": "v"}},
+        ).json()["id"]
+        for one in (user, broken)
+    ][1]
+    with service.app.app_context():
+        db.session.execute(update(Connection).where(Connection.id == id).values(sealed=b"spoiled"))
+        db.session.commit()
+    done = exported(service, file, "--json")
+    lost = {"kind": "connection", "id": id, "whose": "broken"}
+    written = {"user": 2, "connection": 1}
+    assert (done.exit_code, json.loads(done.stdout)) == (1, {"written": written, "unreadable": [lost]})
+    new = other_service(start_service, service)
+    found = {"coming": written, "left_out": {}, "conflicts": []}
+    for words, stored in ((("--dry-run",), False), ((), True)):
+        done = imported(new, file, "--json", *words)
+        assert (done.exit_code, json.loads(done.stdout)) == (0, {**found, "stored": stored})
+    again = imported(new, file, "--json")
+    [first, _] = json.loads(again.stdout)["conflicts"]
+    assert (again.exit_code, first["line"], first["whose"]) == (1, 2, "whole") and first["why"]
+    unseen = service.app.test_cli_runner().invoke(args=["export", "-", "--json"])
+    assert unseen.exit_code == 2 and unseen.stdout == ""
 
 
 def test_a_key_that_is_absent_is_one_sentence(start_service: StartService, file: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -226,8 +227,10 @@ def test_a_row_that_is_never_let_go_keeps_the_old_key(
     monkeypatch.setattr(rotation, "PAUSE", 0)
     with locked(on_postgresql, ids_of(on_postgresql)[0]):
         done = keys(on_postgresql, "rotate")
+        told = keys(on_postgresql, "rotate", "--json")
     assert (done.exit_code, done.stdout.splitlines()[0]) == (1, "connections: 4 sealed anew")
     assert done.stderr.startswith("Error: Rows are still being sealed with another key than k2")
+    assert (told.exit_code, json.loads(told.stdout)["settled"], told.stderr) == (1, False, done.stderr)
     assert listed(on_postgresql)["k1"]["has_check"] is True
 
 

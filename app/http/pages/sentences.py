@@ -86,7 +86,7 @@ NOTABLE = frozenset(
     }
 )
 
-_TITLES = {provider.name: provider.title for provider in PROVIDERS} | {
+_TITLES = {provider.name: provider.called for provider in PROVIDERS} | {
     service.name: service.display_name for service in SERVICES
 }
 _ACTORS = {OPERATOR: "The operator", "worker": "Latchkey", "anonymous": "Somebody not signed in"}

@@ -14,7 +14,7 @@ from . import visiting
 
 
 def register(app: Flask) -> None:
-    app.jinja_env.filters.update(day=day, moment=moment)
+    app.jinja_env.filters.update(day=day, hour=hour, moment=moment)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
 
@@ -37,6 +37,11 @@ def day(value: datetime) -> str:
     """Write a day as people do: 3 May 2027."""
     value = value.astimezone(UTC)
     return f"{value.day} {value:%B %Y}"
+
+
+def hour(value: datetime) -> str:
+    """Write the time of a day, to the minute, in UTC."""
+    return f"{value.astimezone(UTC):%H:%M}"
 
 
 def moment(value: datetime) -> str:

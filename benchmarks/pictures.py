@@ -88,7 +88,7 @@ def survey(browser: Browser, service: Service, sandbox: Sandbox, folder: Path) -
     scenes.furnish(ada, sandbox.control)
     take(ada, scenes.FURNISHED, folder)
     crowded = visitor(browser, service, "m" * 64).enter()
-    scenes.crowd(crowded)
+    scenes.crowd(crowded, readings=270)
     take(crowded, scenes.CROWDED, folder)
 
 

@@ -102,6 +102,12 @@ def _say(title: str, text: str) -> Response:
     return make_response(render_template("message.html", title=title, text=text))
 
 
+def way_of(wish: Wish) -> list[str]:
+    """Return the origins that `begin` leads to, for the page whose form calls it: a host of ours first, maybe."""
+    hop = browser.must_hop(flows.ready(wish.service).redirect_uri)
+    return [origin for origin in (hop, origin_of(wish)) if origin]
+
+
 def origin_of(wish: Wish) -> str:
     """Return the origin that this wish's flow leads to, for the page whose form begins it."""
     parts = urlsplit(flows.ready(wish.service).authorize_url)

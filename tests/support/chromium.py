@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
-REASON = "left out: no Chromium on this machine"
+NEEDS_CHROMIUM = pytest.mark.skipif(not CHROMIUM.exists(), reason="left out: no Chromium on this machine")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

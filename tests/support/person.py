@@ -42,7 +42,12 @@ class Person:
         """Press the button, or follow the link, of this name."""
         button = self.page.get_by_role("button", name=name, exact=True)
         link = self.page.get_by_role("link", name=name, exact=True)
-        button.or_(link).first.click()
+        self.follow(button.or_(link).first)
+
+    def follow(self, leading: Locator) -> None:
+        """Click on what leads to another page, and wait for it."""
+        with self.page.expect_navigation():
+            leading.click()
 
     def fill(self, **fields: str) -> None:
         """Fill in fields by their labels; `_` stands for a space."""
@@ -77,7 +82,7 @@ class Person:
 
     def do(self, name: str, verb: str) -> None:
         """Press what is called so in the row of this service."""
-        self.row(name).locator(".do").locator("a, button").filter(has_text=verb).first.click()
+        self.follow(self.row(name).locator(".do").locator("a, button").filter(has_text=verb).first)
 
     def connect(self, name: str, account: str = "ada", verb: str = "Connect", **choices: Any) -> None:
         """Go from the page of connections to the provider, and come back."""

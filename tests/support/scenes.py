@@ -1,4 +1,4 @@
-"""Every page in every state that matters, for whoever looks at all of them: a judge of access, or a camera."""
+"""Every page in every state that matters, for whoever looks at all of them: a judge, or a camera."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ KEY = (
     + "\n".join(("bm90IGEga2V5IGJ1dCBsaW5lcyBvZiBub3RoaW5n",) * 4)
     + "\n-----END MADE UP KEY-----\n"
 )
+LOGIN = {"username": "ada", "password": "made up"}
 SECRETS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("sshes", "web server", {"host": "192.0.2.7", "username": "ada", "sshKey": KEY, "port": 2222}),
-    ("postgres", "orders", {"host": "db.example.com", "port": 5432, "database": "orders", "username": "ada", "password": "made up"}),
-    ("smtp", "newsletter", {"host": "mail.example.com", "port": 587, "username": "ada@example.com", "password": "made up", "tls": True}),
+    ("postgres", "orders", {"host": "db.example.com", "database": "orders", **LOGIN}),
+    ("smtp", "newsletter", {"host": "mail.example.com", "port": 587, "tls": True, **LOGIN}),
     ("http", "status page", {"url": "https://status.example.com/api", "bearer": "made up"}),
     ("telegrams", "alerts", {"token": "made up"}),
     ("custom", "door code", {"code": "made up"}),
-)  # fmt: skip
+)
 
 
 def furnish(person: Person, control: Control) -> None:
@@ -37,14 +38,12 @@ def furnish(person: Person, control: Control) -> None:
         person.store(type, name, **data)
 
 
-def crowd(person: Person) -> None:
+def crowd(person: Person, *, readings: int) -> None:
     """Give a person more than a page shows easily: long names, names of other scripts, and many of them."""
     names = ["w" * 64, "a name of many words " * 11, "خادم البريد الرئيسي للشركة", "🔑 the key 🗝️", "x" * 255]
     for name in names + [f"server {number}" for number in range(1, 26)]:
         person.store("sshes", name, host=f"{'long.' * 20}example.com", username="u" * 60, password="made up")
-    for _ in range(270):
-        person.call("GET", "/api/connections")
-    reading = [person.call("GET", "/api/users/:username/get/connections") for _ in range(250)]
+    reading = [person.call("GET", "/api/users/:username/get/connections") for _ in range(readings)]
     assert all(answer.ok for answer in reading)
 
 

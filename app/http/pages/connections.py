@@ -52,8 +52,8 @@ def ask(caller: Caller, service: ServiceDeclaration) -> Response:
     wish = _wish(caller, service)
     if browser.came_from_here():
         return connect.begin(wish, status=302)
-    leads_to = connect.origin_of(wish)
-    return show("begin.html", caller, area="connections", title=wish.provider.title, form_to=leads_to)
+    way = connect.way_of(wish)
+    return show("begin.html", caller, area="connections", title=wish.provider.title, form_to=way)
 
 
 @blueprint.post("/<service:service>/connect")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,9 +20,9 @@ def register(app: Flask) -> None:
 
 
 def show(
-    template: str, caller: Caller | None, *, status: int = 200, form_to: str = "", **facts: Any
+    template: str, caller: Caller | None, *, status: int = 200, form_to: Sequence[str] = (), **facts: Any
 ) -> Response:
-    """Render a page. Its forms lead back here, and where `form_to` names another origin, to that too."""
+    """Render a page. Its forms lead back here, and to the other origins that `form_to` names."""
     page = render_template(
         template,
         caller=caller,
@@ -30,7 +31,7 @@ def show(
         **facts,
     )
     response = make_response(page, status)
-    return allow_form_to(response, *([form_to] if form_to else []))
+    return allow_form_to(response, *form_to)
 
 
 def day(value: datetime) -> str:

@@ -86,6 +86,10 @@ def page_after_sign_in() -> str:
 
 
 def _to_sign_in() -> Response:
-    """A form that comes too late leads back to the list that it belongs to."""
-    wanted = request.full_path if request.method == "GET" else f"/{request.path.split('/')[1]}"
+    """A form that comes too late leads back to the list that it belongs to; so does a link to a provider.
+
+    Browsers judge the redirects of a form: they would not let the sign-in lead on to another origin.
+    """
+    leads_away = request.method == "POST" or request.path.endswith("/connect")
+    wanted = f"/{request.path.split('/')[1]}" if leads_away else request.full_path
     return redirect(url_for("pages.signing_in.ask", next=wanted.rstrip("?")), 303)  # type: ignore[return-value]

@@ -46,6 +46,7 @@ def look_at(secret: str) -> Pending:
         )
     )
     pending = None if flow is None else seen(flow)
+    db.session.rollback()  # whoever redeems it next must not go by what is read here
     if pending is None:
         raise TicketExpired
     return pending

@@ -14,6 +14,7 @@ from app.extensions import db
 from app.http.browser import proof
 from app.models import Flow
 from app.oauth.flow import fingerprint
+from app.services import tickets
 from tests.http.test_flows import assert_lost
 from tests.http.test_oauth import query_of
 from tests.http.test_unbound import access_url, is_connected
@@ -122,6 +123,17 @@ def test_a_held_answer_is_no_state_and_no_ticket(user: User, browser: Agent) -> 
     assert answer.status_code == 410
     assert_lost(browser.call("GET", f"/api/connections/discord/callback?code=x&state={ticket}"), "discord")
     assert browser.submit(page, action="/confirm").status_code == 200 and is_connected(user, "discord")
+
+
+def test_a_link_leads_on_though_somebody_else_has_written_since_it_was_looked_at(
+    user: User, browser: Agent, service: Service
+) -> None:
+    """SQLite lets nobody write who goes by what was true before another process wrote."""
+    ticket = ticket_of(asked(user, browser))
+    with service.app.app_context():
+        tickets.look_at(ticket)
+        assert user.call("POST", "/api/connections/discord/authorize").status_code == 200
+        assert tickets.redeem(ticket).username == user.username
 
 
 def test_a_link_asks_for_ten_minutes(user: User, browser: Agent, service: Service) -> None:

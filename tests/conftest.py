@@ -87,6 +87,14 @@ def service(databases: SqliteDatabases | PostgresqlDatabases, sandbox: Sandbox) 
     started.close()
 
 
+@pytest.fixture(scope="session")
+def sqlite_service(sqlite: SqliteDatabases, sandbox: Sandbox) -> Iterator[Service]:
+    """The same on one database: what it answers is the same on the other, as test_same_answers.py shows."""
+    started = start(sqlite.new(), sandbox)
+    yield started
+    started.close()
+
+
 @pytest.fixture
 def start_service(
     databases: SqliteDatabases | PostgresqlDatabases, sandbox: Sandbox

@@ -166,14 +166,19 @@ def pages(whole: House) -> Iterator[Pages]:
     started.serving.close()
 
 
-@needs_chromium
-@pytest.mark.parametrize("way", CONNECTING)
-def test_a_page_sends_its_browser(house: House, pages: Pages, chromium: Page, way: str) -> None:
-    pages.script = house.filled_in(of(way, "javascript").code)
+def open_as_user(chromium: Page, house: House) -> None:
+    """Open the application's front page, with the user's token where its script looks for it; then allow."""
     chromium.goto(f"{house.application}/settings")
     chromium.evaluate("token => sessionStorage.setItem('token', token)", house.user.token)
     chromium.goto(f"{house.application}/", wait_until="commit")
     chromium.get_by_role("button", name="Allow").click()
+
+
+@needs_chromium
+@pytest.mark.parametrize("way", CONNECTING)
+def test_a_page_sends_its_browser(house: House, pages: Pages, chromium: Page, way: str) -> None:
+    pages.script = house.filled_in(of(way, "javascript").code)
+    open_as_user(chromium, house)
     if way == "The access URL":
         chromium.get_by_role("button", name="Connect", exact=True).click()
         chromium.wait_for_url(f"{house.service.url}/**")
@@ -228,10 +233,7 @@ def test_a_program_of_the_readme_prints_each_way(house: House, mark: str, langua
 @pytest.mark.parametrize("way", ["authorize", "start", "access"])
 def test_a_page_of_the_readme_goes_each_way(house: House, pages: Pages, chromium: Page, way: str) -> None:
     pages.script = house.filled_in(of_readme("javascript").code) + f"\nways.{way}();"
-    chromium.goto(f"{house.application}/settings")
-    chromium.evaluate("token => sessionStorage.setItem('token', token)", house.user.token)
-    chromium.goto(f"{house.application}/", wait_until="commit")
-    chromium.get_by_role("button", name="Allow").click()
+    open_as_user(chromium, house)
     if way == "access":
         chromium.get_by_role("button", name="Connect", exact=True).click()
     chromium.wait_for_url(f"{house.service.url}/**")

@@ -18,11 +18,8 @@ from app.http.errors import STATUS
 from app.http.openapi.examples import EXAMPLES
 from app.http.openapi.table import OPERATORS, TABLE
 from app.usernames import FORM, problem_with
-from tests.conftest import start
 from tests.golden import examples
 from tests.support.contract import Document, followed, operations, problems
-from tests.support.databases import SqliteDatabases
-from tests.support.providers import Sandbox
 from tests.support.service import Service, StartService
 
 BESIDE = {"/healthz", "/readyz", "/metrics", "/callback"}
@@ -52,11 +49,8 @@ CORRECTED = {"access_urls.by_token_type", "access_urls.by_service", "connections
 
 
 @pytest.fixture(scope="module")
-def service(sqlite: SqliteDatabases, sandbox: Sandbox) -> Iterator[Service]:
-    """On one database: what is answered is the same on the other, as test_same_answers.py shows."""
-    started = start(sqlite.new(), sandbox)
-    yield started
-    started.close()
+def service(sqlite_service: Service) -> Service:
+    return sqlite_service
 
 
 @pytest.fixture(scope="module")

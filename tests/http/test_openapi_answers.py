@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.conftest import start
 from tests.golden.examples import Example
 from tests.golden.replay import add, add_token, replay
 from tests.http.test_openapi import GOLDEN
 from tests.support.browser import Agent
 from tests.support.contract import Document, holds, operations
-from tests.support.databases import SqliteDatabases
-from tests.support.providers import Sandbox
 from tests.support.service import PASSWORD, Service, StartService
 
 USERS = "/api/users/{username}"
@@ -25,11 +21,8 @@ REPLAYED = [(verb, example) for verb, found in GOLDEN.items() for example in fou
 
 
 @pytest.fixture(scope="module")
-def service(sqlite: SqliteDatabases, sandbox: Sandbox) -> Iterator[Service]:
-    """On one database: what is answered is the same on the other, as test_same_answers.py shows."""
-    started = start(sqlite.new(), sandbox)
-    yield started
-    started.close()
+def service(sqlite_service: Service) -> Service:
+    return sqlite_service
 
 
 @pytest.fixture(scope="module")

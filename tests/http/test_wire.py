@@ -9,10 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.conftest import start
-from tests.support.databases import SqliteDatabases
 from tests.support.hostile import NOT_JSON
-from tests.support.providers import Sandbox
 from tests.support.raw import exchange, request_head
 from tests.support.service import Service, StartService, User
 
@@ -33,11 +30,8 @@ MEDIA = [
 
 
 @pytest.fixture(scope="module")
-def service(sqlite: SqliteDatabases, sandbox: Sandbox) -> Iterator[Service]:
-    """On one database: what is refused here reaches none. test_same_answers.py compares the two."""
-    started = start(sqlite.new(), sandbox)
-    yield started
-    started.close()
+def service(sqlite_service: Service) -> Service:
+    return sqlite_service
 
 
 @pytest.fixture(scope="module")

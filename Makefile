@@ -7,7 +7,7 @@ UV_VERSION := 0.13.8
 export UV_SYSTEM_CERTS := true
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help run test check format lock audit figures storm kills faults rotation canaries mutants first
+.PHONY: help run test check format lock audit figures storm kills faults rotation canaries mutants first pictures
 
 help: ## print these lines
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -51,6 +51,9 @@ faults: $(VENV)/.ok ## let PostgreSQL, SQLite's file and Redis fail: what is ans
 
 canaries: $(VENV)/.ok ## look for secrets in all that a run leaves behind: bytes looked through, and hits
 	@$(BIN)/python -m benchmarks.canaries
+
+pictures: $(VENV)/.ok ## photograph the pages for docs/pictures; ARGS="--all FOLDER": all of them, in two sizes and both themes
+	@$(BIN)/python -m benchmarks.pictures $(ARGS)
 
 mutants: $(VENV)/.ok ## take guards out one by one: each must be missed by a test
 	@$(BIN)/python -m tests.mutants $(ARGS)

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Browser, Page
 from sqlalchemy import select
@@ -31,7 +32,13 @@ from tests.support.scenes import Scene
 from tests.support.service import Service
 
 SHOWN = ROOT / "docs" / "pictures"
-WIDTH = 1200  # of the pictures in the documents, in pixels
+WIDTH, HEIGHT = 1200, 1000  # of the pictures in the documents, in pixels; shorter where a page is
+DOCUMENTED: tuple[tuple[str, Literal["light", "dark"]], ...] = (
+    ("connections", "light"),
+    ("connections", "dark"),
+    ("secrets", "light"),
+    ("activity", "light"),
+)
 ADDRESS = "192.0.2.7"
 
 
@@ -62,7 +69,7 @@ def house() -> Iterator[tuple[Service, Sandbox]]:
 def visitor(browser: Browser, service: Service, username: str) -> Person:
     headers = {"X-Forwarded-For": ADDRESS, "X-Forwarded-Proto": "http"}
     page = new_page(browser, extra_http_headers=headers)
-    return Person(page, service.url, username)
+    return Person(page, service.url, username, headers)
 
 
 def document(browser: Browser, service: Service, sandbox: Sandbox) -> None:
@@ -71,12 +78,11 @@ def document(browser: Browser, service: Service, sandbox: Sandbox) -> None:
     ada = visitor(browser, service, "ada").enter()
     scenes.furnish(ada, sandbox.control)
     spread(service, timedelta(hours=3))
-    ada.page.set_viewport_size({"width": WIDTH, "height": 820})
-    for name in ("connections", "secrets", "activity"):
+    ada.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    for name, scheme in DOCUMENTED:
         ada.open(f"/{name}")
-        for scheme in SCHEMES if name == "connections" else SCHEMES[:1]:
-            ada.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            ada.page.screenshot(path=SHOWN / f"{name}-{scheme}.png")
+        ada.page.emulate_media(color_scheme=scheme)
+        crop(ada.page, SHOWN / f"{name}-{scheme}.png")
 
 
 def survey(browser: Browser, service: Service, sandbox: Sandbox, folder: Path) -> None:
@@ -100,6 +106,14 @@ def take(person: Person, shown: Mapping[str, Scene], folder: Path) -> None:
                 show_as(person.page, size, scheme)
                 shoot(person.page, folder / f"{name}-{size}-{scheme}.png")
         show_as(person.page, "desktop", "light")
+
+
+def crop(page: Page, path: Path) -> None:
+    """Write a picture that ends with the page's last list, or at HEIGHT."""
+    box = page.locator("main > :last-child").bounding_box()
+    assert box is not None
+    height = min(HEIGHT, box["y"] + box["height"] + 40)
+    page.screenshot(path=path, clip={"x": 0, "y": 0, "width": WIDTH, "height": height})
 
 
 def shoot(page: Page, path: Path) -> None:

@@ -103,7 +103,7 @@ def _say(title: str, text: str) -> Response:
 
 
 def way_of(wish: Wish) -> list[str]:
-    """Return the origins that `begin` leads to, for the page whose form calls it: a host of ours first, maybe."""
+    """Return the origins that `begin` leads through, for the page whose form calls it."""
     hop = browser.must_hop(flows.ready(wish.service).redirect_uri)
     return [origin for origin in (hop, origin_of(wish)) if origin]
 

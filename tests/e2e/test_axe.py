@@ -1,4 +1,4 @@
-"""Every page in both sizes and colour schemes: open to all as axe-core judges it, and no wider than its window."""
+"""Every page in both sizes and colour schemes: axe-core objects to nothing, and it is no wider than its window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The frame of the pages in a real browser: signing in and out, the keyboard, no scripts, sessions that end."""
+"""The pages in a real browser: signing in and out, the keyboard, no scripts, sessions that end."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -14,12 +15,17 @@ _numbers = itertools.count(1)
 
 
 class Person:
-    """`page` is the tab that is looked at, `url` the address of the service as this person writes it."""
+    """`page` is the tab that is looked at, `url` the address of the service as this person writes it.
 
-    def __init__(self, page: Page, url: str, username: str | None = None) -> None:
+    `headers` are sent with every call of the API.
+    """
+
+    def __init__(
+        self, page: Page, url: str, username: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.page, self.url = page, url
         self.username = username or f"person{next(_numbers)}"
-        self.email = f"{self.username}@example.com"
+        self.email, self.headers = f"{self.username}@example.com", dict(headers or {})
 
     @property
     def main(self) -> str:
@@ -65,9 +71,9 @@ class Person:
     def enter(self) -> Person:
         """Make an account and sign in to it, without the form that this is not about."""
         body = {"username": self.username, "email": self.email, "password": PASSWORD}
-        answer = requests.post(f"{self.url}/api/auth/register", json=body, timeout=20)
+        answer = self.call("POST", "/api/auth/register", json=body)
         assert answer.status_code == 201, answer.text
-        self.headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        self.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         self.open("/sign-in")
         self.sign_in()
         return self

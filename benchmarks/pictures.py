@@ -32,7 +32,7 @@ from tests.support.scenes import Scene
 from tests.support.service import Service
 
 SHOWN = ROOT / "docs" / "pictures"
-WIDTH, HEIGHT = 1200, 1000  # of the pictures in the documents, in pixels; shorter where a page is
+WIDTH, HEIGHT = 1200, 1260  # of the pictures in the documents, in pixels; shorter where a page is
 DOCUMENTED: tuple[tuple[str, Literal["light", "dark"]], ...] = (
     ("connections", "light"),
     ("connections", "dark"),

@@ -1,4 +1,4 @@
-"""Every page in both sizes and colour schemes: axe-core objects to nothing, and it is no wider than its window."""
+"""Every page in both sizes and colour schemes: axe-core objects to nothing, and it fits its window."""
 
 from __future__ import annotations
 

@@ -151,6 +151,7 @@ def test_the_examples_of_contributing_are_whole() -> None:
 
 # What documents say of each other and of the tree
 
+
 def where(path: Path) -> str:
     return str(path.relative_to(ROOT))
 

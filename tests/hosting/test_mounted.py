@@ -30,7 +30,7 @@ def test_a_host_below_a_path(sqlite: SqliteDatabases) -> None:
     latchkey.add_url_rule("/visitor", view_func=visitor)
     mounted = DispatcherMiddleware(host, {"/latchkey": latchkey})
     browser = Client(DispatcherMiddleware(Flask("root"), {"/site": mounted}))
-    assert 'href="/site/latchkey/static/latchkey.css"' in browser.get("/site/latchkey/").text
+    assert 'href="/site/latchkey/static/latchkey.css"' in browser.get("/site/latchkey/connections").text
     assert (browser.get("/site/latchkey/visitor").json or {})["username"] == "reza"
     with latchkey.app_context():
         github = registrations["github"]

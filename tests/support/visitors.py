@@ -59,5 +59,5 @@ def proof_of(page: requests.Response) -> str:
 
 def text_of(page: requests.Response) -> str:
     """Return what is read on a page: its words, single-spaced."""
-    main = page.text[page.text.index("<main") :]
+    main = re.sub("</?bdi>", "", page.text[page.text.index("<main") :])
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", main)).split())

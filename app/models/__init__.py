@@ -1,7 +1,7 @@
 """The rows and the facts true of them. Plain SQLAlchemy: nothing here knows of Flask."""
 
 from .base import Base, now
-from .clock import Reading, clock
+from .clock import Reading, clock, moment
 from .connection import MASK, Connection
 from .flow import Flow, Revocation
 from .grant import Grant, Service, ServiceConnection, Tokens
@@ -31,5 +31,6 @@ __all__ = [
     "Tokens",
     "User",
     "clock",
+    "moment",
     "now",
 ]

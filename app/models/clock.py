@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Float, literal
+from sqlalchemy import Float, ScalarSelect, literal, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
 
@@ -23,6 +23,14 @@ class clock(FunctionElement):  # type: ignore[type-arg]  # noqa: N801 - reads as
 
     def __init__(self, seconds: float = 0) -> None:
         super().__init__(literal(float(seconds), Float))
+
+
+def moment(seconds: float = 0) -> ScalarSelect[datetime]:
+    """Return `clock(seconds)` as the moment at which the statement began, for a column to be compared with.
+
+    The clock itself moves on from row to row, so that PostgreSQL would look at every row and at no index.
+    """
+    return select(clock(seconds)).scalar_subquery()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, Delete, delete
 
 from app.extensions import db
-from app.models import Flow, Login, LoginFailure, clock
+from app.models import Flow, Login, LoginFailure, moment
 
 from . import browser_sessions
 from .passwords import WINDOW
@@ -15,9 +15,9 @@ from .pending import Stage
 
 ENDED: tuple[Delete, ...] = (
     # An answer that nobody confirmed is no mere row: sparing.end_next_unconfirmed ends it.
-    delete(Flow).where(Flow.stage != Stage.ANSWERED.value, Flow.expires_at <= clock()),
-    delete(Login).where(Login.expires_at <= clock()),
-    delete(LoginFailure).where(LoginFailure.at <= clock(-WINDOW.total_seconds())),
+    delete(Flow).where(Flow.stage != Stage.ANSWERED.value, Flow.expires_at <= moment()),
+    delete(Login).where(Login.expires_at <= moment()),
+    delete(LoginFailure).where(LoginFailure.at <= moment(-WINDOW.total_seconds())),
 )
 
 

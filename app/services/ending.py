@@ -14,7 +14,7 @@ from sqlalchemy import or_, select, update
 from app import counters
 from app.errors import ProviderBusy
 from app.extensions import db, lanes, outbound, reading, registrations, vault
-from app.models import Grant, Revocation, Tokens, clock, now
+from app.models import Grant, Revocation, Tokens, clock, moment, now
 from app.oauth.answers import Failure, Kind, ProviderFailure
 from app.oauth.client import Client
 from app.oauth.exchange import refresh
@@ -41,7 +41,7 @@ def retry_next() -> bool:
     """Try the one again that has waited the longest; tell whether there was one. Each worker gets another."""
     waiting = (
         select(Revocation.id)
-        .where(or_(Revocation.retry_at.is_(None), Revocation.retry_at <= clock()))
+        .where(or_(Revocation.retry_at.is_(None), Revocation.retry_at <= moment()))
         .order_by(Revocation.retry_at)
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.extensions import db, settings, spool
-from app.models import Grant, clock
+from app.models import Grant, clock, moment
 from app.oauth.provider import Provider
 from app.spool import Place
 
@@ -44,7 +44,7 @@ def take_due(provider: Provider) -> Lease | None:
     """Take the lease of the grant that is due the longest; several workers each get another."""
     due = (
         select(Grant.id)
-        .where(Grant.provider == provider.name, Grant.due_at <= clock(), *_free())
+        .where(Grant.provider == provider.name, Grant.due_at <= moment(), *_free())
         .order_by(Grant.due_at)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -107,12 +107,12 @@ def _free() -> tuple[ColumnElement[bool], ...]:
     """What must be true of a row whose lease may be taken."""
     return (
         Grant.ended_at.is_(None),
-        or_(Grant.retry_at.is_(None), Grant.retry_at <= clock()),
-        or_(Grant.lease_until.is_(None), Grant.lease_until < clock()),
+        or_(Grant.retry_at.is_(None), Grant.retry_at <= moment()),
+        or_(Grant.lease_until.is_(None), Grant.lease_until < moment()),
         or_(
             Grant.attempted_at.is_(None),
             Grant.lease_node == spool.node,
-            Grant.lease_until < clock(-_patience().total_seconds()),
+            Grant.lease_until < moment(-_patience().total_seconds()),
         ),
     )
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.errors import ServiceKeyNotFound, ServiceKeyTaken, TokenInvalid
 from app.extensions import db, reading
-from app.models import ServiceKey, ServiceKeyUser, User, clock, now
+from app.models import ServiceKey, ServiceKeyUser, User, clock, moment, now
 from app.usernames import key_if_possible
 
 from . import accounts, audit
@@ -154,7 +154,7 @@ def _shown(key: str, username: str | None) -> Select[ServiceKey, User, int, date
         .where(
             ServiceKey.hash == _hash(key),
             ServiceKey.revoked_at.is_(None),
-            or_(ServiceKey.expires_at.is_(None), ServiceKey.expires_at > clock()),
+            or_(ServiceKey.expires_at.is_(None), ServiceKey.expires_at > moment()),
         )
     )
 

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from app.errors import TicketExpired
 from app.extensions import db, vault
-from app.models import Flow, Tokens, clock
+from app.models import Flow, Tokens, moment
 from app.oauth.outbound import Deadline
 from app.oauth.revocation import Outcome
 from app.vault import SealBroken
@@ -57,8 +57,8 @@ def queue_unconfirmed(user_id: int) -> list[Outcome | int]:
 
 def end_next_unconfirmed() -> bool:
     """End one answer that nobody confirmed in time; tell whether there was one."""
-    late = select(Flow).where(Flow.stage == Stage.ANSWERED.value, Flow.expires_at <= clock())
-    flow = db.session.scalar(late.limit(1).with_for_update(skip_locked=True))
+    late = select(Flow).where(Flow.stage == Stage.ANSWERED.value, Flow.expires_at <= moment())
+    flow = db.session.scalar(late.order_by(Flow.expires_at).limit(1).with_for_update(skip_locked=True))
     queued = [] if flow is None else [_queue(flow)]
     db.session.commit()
     ending.run(queued)

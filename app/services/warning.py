@@ -7,7 +7,7 @@ import logging
 from sqlalchemy import or_, select
 
 from app.extensions import db
-from app.models import Grant, clock
+from app.models import Grant, moment
 
 from . import audit
 from .health import WARN_DAYS
@@ -25,7 +25,7 @@ def warn_next() -> bool:
 def _warn(days: int) -> bool:
     """Warn of one grant that ends within so many days, and of which no nearer warning was given."""
     due = select(Grant).where(
-        Grant.ends_at <= clock(days * A_DAY),
+        Grant.ends_at <= moment(days * A_DAY),
         Grant.ended_at.is_(None),
         or_(Grant.warned_days.is_(None), Grant.warned_days > days),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sqlalchemy import ColumnElement, Select, func, select
 
 from app.extensions import db, reading, settings
-from app.models import Grant, Revocation, User, clock
+from app.models import Grant, Revocation, User, moment
 from app.services.health import WARN_DAYS
 
 from .finding import Finding, ok, problem, warning
@@ -25,14 +25,14 @@ def examine() -> Iterator[Finding]:
 
 
 def _troubles() -> Iterator[Finding]:
-    stuck = Grant.lease_until < clock(-settings.lease_takeover_after)
+    stuck = Grant.lease_until < moment(-settings.lease_takeover_after)
     if those := _grants(Grant.attempted_at.is_not(None), stuck):
         yield problem(
             "grants",
             f"Renewals that were broken off and not taken up again: {those}.",
             "Run a worker on each node.",
         )
-    if those := _grants(Grant.due_at < clock(-LATE), Grant.ended_at.is_(None)):
+    if those := _grants(Grant.due_at < moment(-LATE), Grant.ended_at.is_(None)):
         yield problem("grants", f"Renewals that are overdue: {those}.", "Run: flask --app wsgi worker.")
     if those := _grants(Grant.failure.is_not(None), Grant.ended_at.is_(None)):
         yield warning(
@@ -40,13 +40,13 @@ def _troubles() -> Iterator[Finding]:
         )
     if those := _grants(Grant.ended_at.is_not(None)):
         yield warning("grants", f"Grants that have ended: {those}.", "Only their users can connect again.")
-    if those := _grants(Grant.ends_at <= clock(WARN_DAYS[0] * A_DAY), Grant.ended_at.is_(None)):
+    if those := _grants(Grant.ends_at <= moment(WARN_DAYS[0] * A_DAY), Grant.ended_at.is_(None)):
         yield warning(
             "grants",
             f"Grants that end within {WARN_DAYS[0]} days: {those}.",
             "Ask their users to connect again.",
         )
-    if count := _count(select(func.count()).where(Revocation.created_at < clock(-OLD))):
+    if count := _count(select(func.count()).where(Revocation.created_at < moment(-OLD))):
         yield warning(
             "revocations",
             f"Tokens that wait to be ended at their provider: {count}.",

@@ -14,6 +14,7 @@ from flask_sqlalchemy import SQLAlchemy
 from redis import Redis
 from werkzeug.local import LocalProxy
 
+from app.memory import Memory
 from app.models import Base, engines
 from app.oauth.issuer_keys import IssuerKeys, keys_for
 from app.oauth.lanes import Lanes
@@ -25,6 +26,8 @@ from app.vault import Vault
 from config import Config
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"  # wherever the process was started
+
+MOST_TOKENS = 4096  # that a process remembers: a few hundred bytes each
 
 UserLoader = Callable[[], Mapping[str, Any] | None]  # who is signed in at the host, as a JWT's claims
 
@@ -44,6 +47,7 @@ outbound = cast(Outbound, _bound("outbound"))
 lanes = cast(Lanes, _bound("lanes"))
 redis = cast("Redis | None", _bound("redis"))  # the proxy of None is false, and is not None
 issuer_keys = cast(IssuerKeys, _bound("issuer_keys"))
+good_tokens = cast("Memory[tuple[str, bytes], Any]", _bound("good_tokens"))  # app/services/claims.py
 registrations = cast("Mapping[str, Registration | None]", _bound("registrations"))
 user_loader = cast("UserLoader | None", _bound("user_loader"))  # for pages alone; false where there is none
 
@@ -74,6 +78,7 @@ def _redis(url: str) -> Redis:
 def _bind_tokens(app: Flask, config: Config) -> None:
     tokens = config.tokens
     app.extensions["latchkey.issuer_keys"] = keys_for(tokens, app.extensions["latchkey.outbound"])
+    app.extensions["latchkey.good_tokens"] = Memory(MOST_TOKENS)
     app.config.update(
         JWT_SECRET_KEY=next(iter(tokens.secret_keys), None),
         JWT_IDENTITY_CLAIM="user_id",

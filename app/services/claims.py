@@ -2,6 +2,10 @@
 
 PyJWT verifies; what it is lenient about is judged here. The algorithm and the keys are ours, whatever the
 header says: `jku`, `jwk`, `x5u` and `x5c` are never looked at.
+
+A token that was found good is remembered by its hash, and is good again until its `exp`, as long as the key
+that verified it is still among those that would be tried. Whether its user and its login are still there is
+no matter of its claims: the database is asked that at each request.
 """
 
 from __future__ import annotations
@@ -9,6 +13,8 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, TypeGuard
 
 import jwt
@@ -16,7 +22,7 @@ from jwt import PyJWK
 
 from app import strict_json
 from app.errors import TokenInvalid, TokenPayloadInvalid
-from app.extensions import issuer_keys, settings
+from app.extensions import good_tokens, issuer_keys, settings
 
 LONGEST = 4096  # characters
 LAST_EXP = 253402300799  # the end of the year 9999
@@ -33,6 +39,15 @@ _OPTIONS: Any = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Good:
+    """What a good token says, and by which key it was verified: the very object."""
+
+    claims: dict[str, Any]
+    kid: Any
+    key: str | PyJWK = field(repr=False)
+
+
 def judged(token: str, kind: str) -> dict[str, Any]:
     """Return the claims of a good token of this kind.
 
@@ -41,11 +56,21 @@ def judged(token: str, kind: str) -> dict[str, Any]:
     """
     if len(token) > LONGEST or not _FORM.fullmatch(token):
         raise TokenInvalid
+    place = kind, sha256(token.encode()).digest()
+    known = good_tokens.get(place)
+    if known is not None and any(known.key is key for key in _keys(known.kid)):
+        return dict(known.claims)
+    found = _good(token, kind)
+    good_tokens.keep(place, found, until=int(found.claims["exp"]))
+    return dict(found.claims)
+
+
+def _good(token: str, kind: str) -> _Good:
     header, claims = (_object(part) for part in token.split(".")[:2])
     _check_header(header)
-    _check_signature(token, header)
+    key = _verifying_key(token, header)
     _check_claims(claims, kind)
-    return claims
+    return _Good(claims, header.get("kid"), key)
 
 
 def check_user_id(claims: Mapping[str, Any]) -> None:
@@ -81,12 +106,12 @@ def _check_header(header: dict[str, Any]) -> None:
         raise TokenInvalid
 
 
-def _check_signature(token: str, header: dict[str, Any]) -> None:
-    """Verify signature and times under each key that it may be."""
-    for key in _keys(header):
+def _verifying_key(token: str, header: dict[str, Any]) -> str | PyJWK:
+    """Verify signature and times under each key that it may be; return the one that it is."""
+    for key in _keys(header.get("kid")):
         try:
             jwt.decode(token, key, algorithms=[settings.tokens.algorithm], options=_OPTIONS)
-            return
+            return key
         except jwt.InvalidSignatureError:
             continue  # the other key, while they are rotated
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError):
@@ -94,8 +119,9 @@ def _check_signature(token: str, header: dict[str, Any]) -> None:
     raise TokenInvalid
 
 
-def _keys(header: dict[str, Any]) -> Sequence[str | PyJWK]:
-    return settings.tokens.secret_keys if settings.tokens.is_symmetric else issuer_keys.of(header.get("kid"))
+def _keys(kid: Any) -> Sequence[str | PyJWK]:
+    tokens = settings.tokens
+    return tokens.secret_keys if tokens.is_symmetric else issuer_keys.of(kid)
 
 
 def _check_claims(claims: dict[str, Any], kind: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from flask import Flask, current_app, request
 from limits import RateLimitItem, parse_many
-from limits.storage import MemoryStorage, RedisStorage
+from limits.storage import RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 from redis import RedisError
 from redis.backoff import NoBackoff
@@ -23,6 +23,7 @@ from app.errors import TooManyRequests
 from config import Config, RateLimits
 
 from .marks import View, mark
+from .windows import Window
 
 PATIENCE = 0.2  # seconds for Redis; then each process counts by itself
 PROBE = 2.0  # seconds between two looks whether it is back
@@ -34,27 +35,36 @@ class Limits:
     """Counts what callers ask for, by a word of RateLimits and who they are."""
 
     def __init__(self, rates: RateLimits, redis_url: str | None) -> None:
-        self._items: Mapping[str, list[RateLimitItem]] = {
-            word: parse_many(getattr(rates, word)) for word in RateLimits.__slots__
+        self._limits: Mapping[str, list[tuple[RateLimitItem, Window]]] = {
+            word: [
+                (item, Window(item.amount, item.get_expiry())) for item in parse_many(getattr(rates, word))
+            ]
+            for word in RateLimits.__slots__
         }
-        self._here = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._shared = None if redis_url is None else SlidingWindowCounterRateLimiter(_redis(redis_url))
         self._away = Event()  # Redis is, and a thread looks for it
 
     def count(self, word: str, who: str) -> None:
         """Count one request. Raises TooManyRequests with the seconds to wait."""
-        for item in self._items[word]:
-            wait = self._hit(item, word, who)
+        for item, here in self._limits[word]:
+            wait = here.hit(who) if self._shared is None else self._hit(self._shared, item, here, word, who)
             if wait is not None:
                 raise TooManyRequests(retry_after=max(1, ceil(wait)))
 
-    def _hit(self, item: RateLimitItem, word: str, who: str) -> float | None:
-        if self._shared is not None and not self._away.is_set():
+    def _hit(
+        self,
+        shared: SlidingWindowCounterRateLimiter,
+        item: RateLimitItem,
+        here: Window,
+        word: str,
+        who: str,
+    ) -> float | None:
+        if not self._away.is_set():
             try:
-                return _hit(self._shared, item, word, who)
+                return _hit(shared, item, word, who)
             except RedisError as error:
-                self._do_without(self._shared, error)
-        return _hit(self._here, item, word, who)
+                self._do_without(shared, error)
+        return here.hit(who)
 
     def _do_without(self, shared: SlidingWindowCounterRateLimiter, error: RedisError) -> None:
         """Count here until Redis answers again. A thread looks for it, so that no request waits for it."""

@@ -30,6 +30,14 @@ VAULT = ("tests/test_vault.py",)
 JWKS = ("tests/test_jwks.py",)
 ISSUER_KEYS = ("tests/oauth/test_issuer_keys.py",)
 HOST_TOKENS = ("tests/http/test_host_tokens.py",)
+MEMORY = ("tests/test_memory.py",)
+REMEMBERED = ("tests/http/test_remembered_tokens.py", "-k", "sqlite")
+WINDOWS = ("tests/http/test_windows.py",)
+WINDOWS_HERE = "app/http/windows.py"
+JSON = ("tests/http/test_json_provider.py", "-k", "not postgresql")
+PROVIDER = "app/http/json_provider.py"
+DUMPING = "app/schemas/dumping.py"
+DUMPS = ("tests/schemas",)
 HOST_USERS = ("tests/http/test_host_users.py",)
 HOSTING = ("tests/hosting", "-k", "not postgresql")
 PROVISIONING = ("tests/http/test_provisioning.py", "-k", "not many_first")
@@ -185,6 +193,35 @@ MUTANTS = (
         ("tests/http/test_limits.py",),
     ),
     Mutant(
+        "limits: those before are seen in part",
+        WINDOWS_HERE,
+        "before * self._left(now - self._seconds) / self._seconds + count",
+        "count",
+        WINDOWS,
+    ),
+    Mutant("limits: a window ends", WINDOWS_HERE, "if number != self._number:", "if False:", WINDOWS),
+    Mutant(
+        "limits: so many and no more",
+        WINDOWS_HERE,
+        "floor(seen) + 1 <= self._amount",
+        "floor(seen) <= self._amount",
+        WINDOWS,
+    ),
+    Mutant("dump: what is of no plain type", DUMPING, "or type(value) not in plain", "", DUMPS),
+    Mutant(
+        "dump: hooks are called",
+        DUMPING,
+        "if schema._hooks[PRE_DUMP] or schema._hooks[POST_DUMP]:",
+        "if False:",
+        DUMPS,
+    ),
+    Mutant("dump: keys are written too", DUMPING, '"key_field", ', "", DUMPS),
+    Mutant("dump: what stands for nothing", DUMPING, "or field.dump_default is not missing", "", DUMPS),
+    Mutant("json: floats as ever", PROVIDER, " and not _may_hold_odd_floats(raw)", "", JSON),
+    Mutant("json: small floats as ever", PROVIDER, 'b"0.0000" in raw or ', "", JSON),
+    Mutant("json: ASCII as ever", PROVIDER, "raw.isascii() and ", "", JSON),
+    Mutant("json: DEL as ever", PROVIDER, "_DELETE not in raw and ", "", JSON),
+    Mutant(
         "lanes: who has none leaves",
         "app/oauth/lanes.py",
         "return not self.has_lane() and",
@@ -215,6 +252,16 @@ MUTANTS = (
         "if True:",
         HOST_TOKENS,
     ),
+    Mutant("token: remembered for its time", "app/memory.py", "found[0] <= time()", "False", REMEMBERED),
+    Mutant("token: remembered as what it is", CLAIMS, "place = kind, ", "place = ACCESS, ", REMEMBERED),
+    Mutant(
+        "token: remembered with its key",
+        CLAIMS,
+        "any(known.key is key for key in _keys(known.kid))",
+        "True",
+        REMEMBERED,
+    ),
+    Mutant("memory: it is bounded", "app/memory.py", "len(self._kept) >= self._most", "False", MEMORY),
     Mutant("host: a private key verifies nothing", "jwks.py", "or _is_secret(member) ", "", JWKS),
     Mutant("host: a key for signatures", "jwks.py", 'and member.get("use", "sig") == "sig"', "", JWKS),
     Mutant("host: a key to verify with", "jwks.py", 'and "verify" in operations', "", JWKS),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 from flask import Flask
 from flask_cors import CORS
@@ -30,6 +32,7 @@ from . import (
     services,
     sessions,
 )
+from .json_provider import JsonProvider
 from .oauth import blueprint_for
 from .wire import RowId
 
@@ -51,7 +54,8 @@ CONCERNS = (
 
 def register(app: Flask, config: Config) -> None:
     """Open the door: what every request passes, how failures are said, and every route."""
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json = JsonProvider(app)
+    app.ensure_sync = _as_it_is  # type: ignore[method-assign, assignment]
     app.url_map.merge_slashes = False  # a merged path is answered by a redirect with a page in it
     app.url_map.converters["row_id"] = RowId
     sessions.bind(app, config)
@@ -64,6 +68,11 @@ def register(app: Flask, config: Config) -> None:
         app.register_blueprint(blueprint_for(provider))
     if config.cors_origins:
         _allow(app, sorted(config.cors_origins))
+
+
+def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a view or a hook: none of ours is a coroutine, and Flask looks at each one at each request."""
+    return function
 
 
 def _allow(app: Flask, origins: list[str]) -> None:

@@ -12,13 +12,14 @@ from werkzeug.exceptions import HTTPException
 from app import errors
 from app.errors import LatchkeyError
 from app.models import trouble
+from app.schemas.dumping import dump_of
 from app.schemas.wire import ErrorSchema
 
 from .remedies import remedy_for
 
 log = logging.getLogger(__name__)
 
-_schema = ErrorSchema()
+_dump = dump_of(ErrorSchema())
 
 STATUS: dict[type[LatchkeyError], int] = {
     errors.InvalidRequest: 400,
@@ -103,7 +104,7 @@ def answer(word: LatchkeyError) -> Response:
     document: dict[str, object] = {"error": str(word), "code": word.code}
     if word.details is not None:
         document["details"] = word.details
-    return _dressed(jsonify(_schema.dump(document)), word)
+    return _dressed(jsonify(_dump(document)), word)
 
 
 def _say(word: LatchkeyError) -> Response:

@@ -9,11 +9,12 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from flask import Response, jsonify
 
 from app.errors import LatchkeyError
+from app.schemas.dumping import dump_of
 from app.schemas.services import CallbackSchema
 from app.services.grants import Connected
 from app.services.pending import Wish
 
-_schema = CallbackSchema()
+_dump = dump_of(CallbackSchema())
 
 
 def ending(wish: Wish, finish: Callable[[], Response]) -> Response:
@@ -34,7 +35,7 @@ def connected(wish: Wish, found: Sequence[Connected]) -> Response:
         document["connection"] = found[0]
     else:
         document["connections"] = {item.service_name: item for item in found}
-    return jsonify(_schema.dump(document))
+    return jsonify(_dump(document))
 
 
 def _back(url: str, **outcome: str) -> Response:

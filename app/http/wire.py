@@ -13,6 +13,7 @@ from werkzeug.routing import BaseConverter
 from app import strict_json
 from app.errors import BodyTooLarge, InvalidBody, InvalidJson, InvalidQuery, NotJson
 from app.extensions import settings
+from app.schemas.dumping import dump_of
 from app.schemas.wire import LARGEST_ID
 
 from .marks import Answer, Body, View, mark
@@ -69,7 +70,7 @@ def reads_query(schema: type[Schema]) -> Callable[[View], View]:
 
 def writes(schema: type[Schema], status: int = 200, *, many: bool = False) -> Callable[[View], View]:
     """Answer with what the view returns, as this schema dumps it. A finished response passes as it is."""
-    dumper = schema(many=many)
+    dump = dump_of(schema())
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -77,7 +78,7 @@ def writes(schema: type[Schema], status: int = 200, *, many: bool = False) -> Ca
             result = view(*args, **kwargs)
             if isinstance(result, Response):
                 return result
-            response = jsonify(dumper.dump(result))
+            response = jsonify([dump(one) for one in result] if many else dump(result))
             response.status_code = status
             return response
 

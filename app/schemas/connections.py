@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, fields, post_dump, validate
+from marshmallow import Schema, fields, missing, validate
 
 from .wire import SOMETIMES, name, type_word
 
@@ -41,14 +41,15 @@ class ReadConnectionSchema(_DescribedSchema):
     id = fields.String()  # the document prints it as one, here and only here
 
 
-class ListedConnectionSchema(ConnectionSchema):
-    unreadable = fields.Boolean(metadata=SOMETIMES)
+class _OnlyWhenSo(fields.Boolean):
+    """True, or absent."""
 
-    @post_dump
-    def _only_when_so(self, document: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        if not document["unreadable"]:
-            del document["unreadable"]
-        return document
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return value or missing
+
+
+class ListedConnectionSchema(ConnectionSchema):
+    unreadable = _OnlyWhenSo(metadata=SOMETIMES)
 
 
 class ConnectionListSchema(Schema):

@@ -7,7 +7,7 @@ UV_VERSION := 0.13.8
 export UV_SYSTEM_CERTS := true
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help run test check format lock audit figures storm kills faults rotation canaries mutants first pictures
+.PHONY: help run test check format lock audit figures storm kills faults rotation canaries mutants first pictures bench growth lists renewals starting
 
 help: ## print these lines
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -54,6 +54,21 @@ canaries: $(VENV)/.ok ## look for secrets in all that a run leaves behind: bytes
 
 pictures: $(VENV)/.ok ## photograph the pages for docs/pictures; ARGS="--all FOLDER": all of them, in two sizes and both themes
 	@$(BIN)/python -m benchmarks.pictures $(ARGS)
+
+bench: $(VENV)/.ok ## ask each operation beside bare Flask, in turns: requests a second, p50, p99, CPU, memory, as ratios
+	@$(BIN)/python -m benchmarks.speed.bench $(ARGS)
+
+growth: $(VENV)/.ok ## ask among a million connections and among 20,000, in turns: what many connections cost
+	@$(BIN)/python -m benchmarks.speed.growth $(ARGS)
+
+lists: $(VENV)/.ok ## list 1,000 connections, once and 16 times at once: how much memory that takes
+	@$(BIN)/python -m benchmarks.speed.lists $(ARGS)
+
+renewals: $(VENV)/.ok ## let the worker renew 10,000 due tokens: tokens a second, CPU a token
+	@$(BIN)/python -m benchmarks.speed.renewals $(ARGS)
+
+starting: $(VENV)/.ok ## start Latchkey and bare Flask in turns: seconds to the first answer, memory of two workers
+	@$(BIN)/python -m benchmarks.speed.starting $(ARGS)
 
 mutants: $(VENV)/.ok ## take guards out one by one: each must be missed by a test
 	@$(BIN)/python -m tests.mutants $(ARGS)

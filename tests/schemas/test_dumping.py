@@ -36,6 +36,13 @@ PASSED, ROUNDS = object(), 200
 INSIDE = {
     "inner": SimpleNamespace(name="inner"),
     "tokens": SimpleNamespace(access_token="a", refresh_token="r"),
+    "user": SimpleNamespace(
+        shown_id=7,
+        username="u",
+        known_email=None,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        disabled_at=None,
+    ),
     "health": SimpleNamespace(word=SimpleNamespace(value="ok"), reason="r", remedy="m", reconnect_path=None),
 }
 HERE = timezone(timedelta(hours=5, minutes=30))

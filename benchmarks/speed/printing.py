@@ -1,0 +1,72 @@
+"""How rounds are printed: each quantity beside bare Flask's, their ratio, its spread, and what is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from .machine import DISTURBED
+from .turns import Round, Spread, Turn, middle, ratios, shown, wrong
+
+TAIL = 2.5  # p99 at most so many times p50
+
+
+def _rate(turn: Turn) -> float:
+    return turn.load.rate
+
+
+QUANTITIES: tuple[tuple[str, str, float, Callable[[Turn], float]], ...] = (
+    ("requests", "/s", 1, _rate),
+    ("p50", "ms", 1e3, lambda turn: turn.load.p50),
+    ("p99", "ms", 1e3, lambda turn: turn.load.p99),
+    ("p99/p50", "", 1, lambda turn: turn.tail),
+    ("CPU/request", "us", 1e6, lambda turn: turn.cpu),
+    ("memory", "MB", 1e-6, lambda turn: turn.memory),
+)
+
+
+def block(title: str, names: tuple[str, str], rounds: Sequence[Round], wanted: dict[str, str]) -> str:
+    """Return the lines of one row. `names` are of the house and of what it is compared with."""
+    lines = [title, f"  {'':12}{names[0]:>11}{names[1]:>11}    ratio  spread            wanted"]
+    for name, unit, scale, of in QUANTITIES:
+        house = middle([each.house for each in rounds], of) * scale
+        bare = middle([each.bare for each in rounds], of) * scale
+        figures = f"  {name:12}{house:8.1f} {unit:2}{bare:8.1f} {unit:2} {ratios(rounds, of)!s:25}"
+        lines.append(f"{figures} {wanted.get(name, '')}".rstrip())
+    return "\n".join([*lines, *_below(rounds)])
+
+
+def _below(rounds: Sequence[Round]) -> list[str]:
+    """Return each round's ratio of requests a second, and whatever makes one doubt it."""
+    found = " ".join(f"{shown(each.ratio(_rate))}{'*' if each.disturbed else ''}" for each in rounds)
+    lines = [f"  rounds: {found}"]
+    if any(each.disturbed for each in rounds):
+        busiest = max(turn.others for each in rounds for turn in (each.bare, each.house))
+        lines[0] += f"   * others used more than {DISTURBED} cores: up to {busiest:.2f}"
+    if database := middle([each.house for each in rounds], lambda turn: turn.database):
+        lines.append(f"  PostgreSQL's own CPU, not counted above: {database * 1e6:.0f} us a request")
+    if count := wrong(rounds):
+        lines.append(f"  WRONG ANSWERS: {count}")
+    return lines
+
+
+def quiet(rounds: Sequence[Round]) -> str:
+    """Return the middle ratio of the rounds that nobody disturbed, and how many those were."""
+    found = [each for each in rounds if not each.disturbed]
+    return f"{shown(ratios(found, _rate).middle)} of {len(found)}" if found else "none"
+
+
+def rate(rounds: Sequence[Round]) -> Spread:
+    return ratios(rounds, _rate)
+
+
+def row(title: str, wanted: float | None, rounds: Sequence[Round]) -> str:
+    """Return one line of the table in benchmarks/README.md."""
+    found, aim = rate(rounds), "" if wanted is None else f"{wanted:.2f}"
+    tail = middle([each.house for each in rounds], lambda turn: turn.tail)
+    cells = (
+        f"{title:42}",
+        shown(found.middle),
+        found.range,
+        quiet(rounds),
+    )
+    return f"| {' | '.join(cells)} | {aim} | {tail:.1f} |"

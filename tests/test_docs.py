@@ -15,13 +15,14 @@ from app.connection_types import CONNECTION_TYPES, ConnectionType
 from app.oauth.provider import Provider
 from app.providers import PROVIDERS, SERVICES
 from benchmarks import figures
+from benchmarks.speed.operations import OPERATIONS
 from config import Config, RateLimits
 from tests.support.databases import ROOT
 from tests.support.documents import DOCUMENTS, anchors, blocks, links, read, sections, without_code
 from tests.support.settings import base_settings
 
 API, SETTINGS, PROVIDERS_TOLD = read("docs/api.md"), read("docs/settings.md"), read("docs/providers.md")
-README = read("README.md")
+README, SPEED = read("README.md"), read("benchmarks/README.md")
 EXAMPLES = [json.loads(line) for block in blocks("docs/api.md") for line in block.code.splitlines()]
 TARGETS = set(re.findall(r"^([a-z]+):.*##", read("Makefile"), re.MULTILINE))
 
@@ -209,6 +210,12 @@ def test_what_make_figures_prints_is_what_the_readme_says() -> None:
     printed.append(f"{sum(size < 20 for size in sizes) / len(sizes):.0%}")
     told = [cells[1].replace(" ", "") for cells in figure_rows() if cells[2] == "`make figures`"]
     assert told == printed
+
+
+def test_the_ratios_that_are_wanted_are_those_that_make_bench_prints() -> None:
+    table = re.findall(r"^\| `([a-z0-9-]+)` \|[^|]+\| ([0-9.]+) \|[^|]*\| ([0-9.]+) \|", SPEED, re.MULTILINE)
+    told = {name: {"postgresql": float(one), "sqlite": float(other)} for name, one, other in table}
+    assert told == {operation.name: operation.wanted for operation in OPERATIONS}
 
 
 def test_the_map_of_the_readme_is_the_contract() -> None:

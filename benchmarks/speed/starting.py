@@ -41,6 +41,12 @@ class Started:
     memory: float
 
 
+QUANTITIES: tuple[tuple[str, str, Callable[[Started], float]], ...] = (
+    ("first answer", "s", lambda one: one.seconds),
+    ("memory", "MB", lambda one: one.memory),
+)
+
+
 def measure(start: Start, operation: Operation, population: Population) -> Started:
     with start() as server:
         asks = operation.asks(population, 0, server.url)
@@ -65,10 +71,7 @@ def first_answer(ask: Callable[[], bool]) -> bool:
 
 def report(title: str, house: list[Started], other: list[Started], wanted: tuple[str, str]) -> None:
     """Print both quantities beside those of the same round of another house."""
-    for name, unit, of, aim in (
-        ("first answer", "s", lambda one: one.seconds, wanted[0]),
-        ("memory", "MB", lambda one: one.memory, wanted[1]),
-    ):
+    for (name, unit, of), aim in zip(QUANTITIES, wanted, strict=True):
         found = Spread.of([of(a) / of(b) for a, b in zip(house, other, strict=True)])
         figures = f"{middle_of(house, of):8.2f} {unit:2} {middle_of(other, of):8.2f} {unit:2}"
         print(f"{title:32} {name:12} {figures} {found!s:25} {aim}".rstrip(), flush=True)

@@ -68,13 +68,17 @@ class Bench:
         return found
 
     def wanted(self, row: Row) -> dict[str, str]:
-        if row.alone:
-            return {"p50": f"at most {ALONE_WANTED}"} if self.claimed else {}
-        tail = {"p99/p50": f"latchkey at most {printing.TAIL}"}
-        return tail | ({"requests": f"{self.ratio(row):.2f}"} if self.claimed else {})
+        tail = {} if row.alone else {"p99/p50": f"latchkey at most {printing.TAIL}"}
+        return {**tail, "p50" if row.alone else "requests": self.ratio(row)}
 
-    def ratio(self, row: Row) -> float | None:
-        return row.operation.wanted[self.database] if self.claimed and not row.alone else None
+    def ratio(self, row: Row) -> str:
+        """Return what is wanted of the row's ratio, "" where nothing is."""
+        aim = f"at most {ALONE_WANTED}" if row.alone else f"{row.operation.wanted[self.database]:.2f}"
+        return aim if self.claimed else ""
+
+    def line(self, row: Row, found: Sequence[Round]) -> str:
+        of = printing.half_of_them_took if row.alone else printing.requests_per_second
+        return printing.row(f"{row.name}, {self.title}", self.ratio(row), found, of)
 
 
 @contextlib.contextmanager
@@ -108,7 +112,7 @@ def measure(told: argparse.Namespace) -> Iterator[tuple[str, Sequence[Round]]]:
             with bench(database, audit_sync, told) as ready:
                 for row in rows_of(told):
                     found = ready.measure(row, options.generator(told), told.rounds)
-                    yield printing.row(f"{row.name}, {ready.title}", ready.ratio(row), found), found
+                    yield ready.line(row, found), found
 
 
 def arguments() -> argparse.Namespace:

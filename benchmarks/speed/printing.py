@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from .machine import DISTURBED
-from .turns import Round, Spread, Turn, middle, ratios, shown, wrong
+from .turns import Round, Turn, middle, ratios, shown, wrong
 
 TAIL = 2.5  # p99 at most so many times p50
 
 
-def _rate(turn: Turn) -> float:
+def requests_per_second(turn: Turn) -> float:
     return turn.load.rate
 
 
+def half_of_them_took(turn: Turn) -> float:
+    return turn.load.p50
+
+
 QUANTITIES: tuple[tuple[str, str, float, Callable[[Turn], float]], ...] = (
-    ("requests", "/s", 1, _rate),
-    ("p50", "ms", 1e3, lambda turn: turn.load.p50),
+    ("requests", "/s", 1, requests_per_second),
+    ("p50", "ms", 1e3, half_of_them_took),
     ("p99", "ms", 1e3, lambda turn: turn.load.p99),
     ("p99/p50", "", 1, lambda turn: turn.tail),
     ("CPU/request", "us", 1e6, lambda turn: turn.cpu),
@@ -37,7 +41,9 @@ def block(title: str, names: tuple[str, str], rounds: Sequence[Round], wanted: d
 
 def _below(rounds: Sequence[Round]) -> list[str]:
     """Return each round's ratio of requests a second, and whatever makes one doubt it."""
-    found = " ".join(f"{shown(each.ratio(_rate))}{'*' if each.disturbed else ''}" for each in rounds)
+    found = " ".join(
+        f"{shown(each.ratio(requests_per_second))}{'*' if each.disturbed else ''}" for each in rounds
+    )
     lines = [f"  rounds: {found}"]
     if any(each.disturbed for each in rounds):
         busiest = max(turn.others for each in rounds for turn in (each.bare, each.house))
@@ -49,24 +55,17 @@ def _below(rounds: Sequence[Round]) -> list[str]:
     return lines
 
 
-def quiet(rounds: Sequence[Round]) -> str:
+def quiet(rounds: Sequence[Round], of: Callable[[Turn], float]) -> str:
     """Return the middle ratio of the rounds that nobody disturbed, and how many those were."""
     found = [each for each in rounds if not each.disturbed]
-    return f"{shown(ratios(found, _rate).middle)} of {len(found)}" if found else "none"
+    return f"{shown(ratios(found, of).middle)} of {len(found)}" if found else "none"
 
 
-def rate(rounds: Sequence[Round]) -> Spread:
-    return ratios(rounds, _rate)
-
-
-def row(title: str, wanted: float | None, rounds: Sequence[Round]) -> str:
-    """Return one line of the table in benchmarks/README.md."""
-    found, aim = rate(rounds), "" if wanted is None else f"{wanted:.2f}"
+def row(
+    title: str, wanted: str, rounds: Sequence[Round], of: Callable[[Turn], float] = requests_per_second
+) -> str:
+    """Return one line of the last table: a ratio, and Latchkey's tail."""
+    found = ratios(rounds, of)
     tail = middle([each.house for each in rounds], lambda turn: turn.tail)
-    cells = (
-        f"{title:42}",
-        shown(found.middle),
-        found.range,
-        quiet(rounds),
-    )
-    return f"| {' | '.join(cells)} | {aim} | {tail:.1f} |"
+    cells = (f"{title:40}", shown(found.middle), found.range, quiet(rounds, of), wanted, f"{tail:.1f}")
+    return f"| {' | '.join(cells)} |"

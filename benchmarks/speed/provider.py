@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
-from tests.support.databases import ROOT
+from .load import ROOT
 
 LIFE = 3600  # seconds that a token lives
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)

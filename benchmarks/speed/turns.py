@@ -15,7 +15,7 @@ from .population import Population
 
 SAMPLE = 3  # answers that are judged whole before each turn
 GUESS = 400  # requests a second, before anything is known
-ROOM = 2  # times as many requests as were answered last time, where each works once
+ROOM = 3  # times as many requests as were answered last time, where each works once
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Side:
         load = generator.load(self._server.port, raw, self._operation.expected)
         watch.end()
         used = self._server.cpu() - before
-        self._rate = load.rate
+        self._rate = max(GUESS, load.rate)
         count = max(1, load.requests)
         return Turn(load, used / count, self._server.memory(), watch.database / count, watch.others)
 

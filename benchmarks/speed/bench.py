@@ -63,7 +63,7 @@ class Bench:
             generator = replace(generator, connections=1)
         sides = Side(self.bare, BARE, self.population), Side(self.house, row.operation, self.population)
         found = alternate(*sides, generator, self.machine, rounds)
-        title = f"\n{row.name}, {self.title}, {generator.connections} connections"
+        title = f"\n{row.name}, {self.title}, {generator.connections} at a time"
         print(printing.block(title, ("latchkey", "bare"), found, self.wanted(row)), flush=True)
         return found
 

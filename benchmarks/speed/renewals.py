@@ -11,7 +11,7 @@ import contextlib
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from sqlalchemy import Engine, create_engine, func, select
@@ -23,7 +23,7 @@ from benchmarks.kills import DATABASES
 from . import houses, options
 from .houses import Process
 from .machine import Machine
-from .population import Population, grant_of, insert_all, settle, user_of
+from .population import PROVIDER, Population, grant_of, insert_all, settle, user_of
 from .provider import StandIn
 
 WANTED = 10_000 / 60  # tokens a second
@@ -65,9 +65,10 @@ def put_due(count: int, providers: Sequence[str]) -> None:
     settle()
 
 
-def measure(url: str, given: argparse.Namespace) -> str:
-    """Return one line: tokens a second, CPU of the worker a token, and what others used of the machine."""
-    providers = given.provider or ["spotify"]
+@contextlib.contextmanager
+def at_work(url: str, given: argparse.Namespace) -> Iterator[Progress]:
+    """Start the worker on a database in which so many tokens are due."""
+    providers = given.provider or [PROVIDER]
     with contextlib.ExitStack() as stack:
         provider = stack.enter_context(contextlib.closing(StandIn(given.delay)))
         spool = stack.enter_context(tempfile.TemporaryDirectory(prefix="latchkey-spool-"))
@@ -76,10 +77,13 @@ def measure(url: str, given: argparse.Namespace) -> str:
         population.run(lambda: put_due(given.tokens, providers))
         engine = create_engine(url)
         stack.callback(engine.dispose)
-        machine = stack.enter_context(contextlib.closing(Machine(url)))
-        command = ["flask", "--app", "wsgi", "worker"]
-        worker = stack.enter_context(contextlib.closing(Process(command, environ)))
-        progress = Progress(engine, worker)
+        worker = Process(["flask", "--app", "wsgi", "worker"], environ)
+        yield Progress(engine, stack.enter_context(contextlib.closing(worker)))
+
+
+def measure(url: str, given: argparse.Namespace) -> str:
+    """Return one line: tokens a second, CPU of the worker a token, and what others used of the machine."""
+    with at_work(url, given) as progress, contextlib.closing(Machine(url)) as machine:
         progress.wait_for(1)
         first, began, cpu, watch = progress.done, progress.at, progress.cpu, machine.watch()
         progress.wait_for(given.tokens)

@@ -132,8 +132,9 @@ def test_a_change_that_is_refused_keeps_what_was_typed_and_what_is_stored(person
 
 def back(person: Person) -> str:
     """Go back, as far as the browser still has the page; return what it shows then."""
-    with contextlib.suppress(Error):  # a form's answer that was not kept is an error page
-        person.page.go_back()
+    with person.page.expect_event("framenavigated"), contextlib.suppress(Error):
+        person.page.go_back()  # it fails where a form's answer was not kept: then the page is the browser's
+    person.page.wait_for_load_state()
     return person.page.content()
 
 

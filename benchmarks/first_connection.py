@@ -23,7 +23,7 @@ from pathlib import Path
 import requests
 from playwright.sync_api import sync_playwright
 
-from tests.e2e.test_browser import CHROMIUM, FLAGS
+from tests.support.chromium import CHROMIUM, FLAGS
 from tests.support.databases import ROOT
 from tests.support.documents import blocks, read
 from tests.support.service import free_port

@@ -54,16 +54,18 @@ def test_a_denial_is_told_and_nothing_is_connected(person: Person) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "scope"),
-    [("facebook", "user_posts"), ("gmail", "https://www.googleapis.com/auth/drive")],
+    ("name", "provider", "scope"),
+    [("facebook", "facebook", "user_posts"), ("gmail", "google", "https://www.googleapis.com/auth/drive")],
 )
 def test_a_scope_that_was_unticked_is_shown_missing_and_allowed_later(
-    person: Person, name: str, scope: str
+    person: Person, control: Control, name: str, provider: str, scope: str
 ) -> None:
-    person.connect(name, untick=scope)
+    account = person.username  # which has allowed nothing to nobody before
+    control.add_account(provider, account)
+    person.connect(name, account, untick=scope)
     assert person.row(name).locator("li.missing").inner_text() == f"{scope} missing"
     person.do(name, "Allow the rest")
-    person.consent()
+    person.consent(account)
     assert "connected" in person.note
     assert person.row(name).locator("li.missing").count() == 0
     assert "is connected" in health(person, name)

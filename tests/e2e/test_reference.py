@@ -7,20 +7,18 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.e2e.conftest import Running
-from tests.e2e.test_browser import CHROMIUM, FLAGS
+from tests.support import chromium as support
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="left out: no Chromium on this machine")
+pytestmark = support.NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+    with support.chromium() as browser:
         yield browser
-        browser.close()
 
 
 def opened(chromium: Browser, running: Running, **context: Any) -> Page:
@@ -49,7 +47,7 @@ def test_its_style_is_let_through(chromium: Browser, running: Running) -> None:
 
 def test_the_keyboard_reaches_an_operation(chromium: Browser, running: Running) -> None:
     page = opened(chromium, running)
-    page.locator(".skip").focus()
+    page.get_by_role("link", name="Skip the contents").focus()
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "operations"
     page.get_by_role("navigation", name="Contents").get_by_role("link", name="Store a connection").focus()

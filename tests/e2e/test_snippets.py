@@ -18,8 +18,8 @@ from werkzeug.serving import make_server
 
 from tests.conftest import start
 from tests.e2e.conftest import Running
-from tests.e2e.test_browser import CHROMIUM, FLAGS
 from tests.support.browser import Agent
+from tests.support.chromium import CHROMIUM, FLAGS, NEEDS_CHROMIUM
 from tests.support.databases import SqliteDatabases
 from tests.support.documents import Block, blocks
 from tests.support.processes import only
@@ -36,7 +36,6 @@ WORKER = "The token, from a worker"
 THREE_WAYS = "Three ways to connect an account"
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="left out: no curl on this machine")
-needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason="left out: no Chromium on this machine")
 
 
 @dataclass
@@ -174,7 +173,7 @@ def open_as_user(chromium: Page, house: House) -> None:
     chromium.get_by_role("button", name="Allow").click()
 
 
-@needs_chromium
+@NEEDS_CHROMIUM
 @pytest.mark.parametrize("way", CONNECTING)
 def test_a_page_sends_its_browser(house: House, pages: Pages, chromium: Page, way: str) -> None:
     pages.script = house.filled_in(of(way, "javascript").code)
@@ -229,7 +228,7 @@ def test_a_program_of_the_readme_prints_each_way(house: House, mark: str, langua
         assert re.search(r"^gho_\w+$", printed(house, of_readme(language)), re.MULTILINE)
 
 
-@needs_chromium
+@NEEDS_CHROMIUM
 @pytest.mark.parametrize("way", ["authorize", "start", "access"])
 def test_a_page_of_the_readme_goes_each_way(house: House, pages: Pages, chromium: Page, way: str) -> None:
     pages.script = house.filled_in(of_readme("javascript").code) + f"\nways.{way}();"

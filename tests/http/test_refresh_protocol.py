@@ -581,7 +581,6 @@ class TestLease:
             {"retry_at": ago(hours=-1)},
             {"ended_at": ago(hours=1)},
             {"lease_until": ago(hours=-1)},
-            {"attempted_at": ago(seconds=30), "lease_until": ago(seconds=10), "lease_node": "another"},
         ],
         ids=lambda changes: next(iter(changes)),
     )
@@ -589,6 +588,13 @@ class TestLease:
         self, service: Service, expired: User, seen: Grant, changes: dict[str, object]
     ) -> None:
         change_grant(service, expired, **changes)
+        assert self.take(service, seen) is None
+
+    def test_it_is_not_to_be_had_of_what_another_node_has_just_broken_off(
+        self, service: Service, expired: User, seen: Grant
+    ) -> None:
+        broken_off = {"attempted_at": ago(seconds=30), "lease_until": ago(seconds=10)}
+        change_grant(service, expired, **broken_off, lease_node="another")
         assert self.take(service, seen) is None
 
     def test_what_changes_before_the_second_look_is_not_renewed(

@@ -19,7 +19,7 @@ from app.http.openapi.examples import EXAMPLES
 from app.http.openapi.table import OPERATORS, TABLE
 from app.usernames import FORM, problem_with
 from tests.golden import examples
-from tests.support.contract import Document, followed, operations, problems
+from tests.support.contract import Document, followed, operations, problems, served
 from tests.support.service import Service, StartService
 
 BESIDE = {"/healthz", "/readyz", "/metrics", "/callback"}
@@ -55,10 +55,7 @@ def service(sqlite_service: Service) -> Service:
 
 @pytest.fixture(scope="module")
 def document(service: Service) -> Document:
-    answer = service.call("GET", "/api/openapi.json")
-    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
-    found: Document = answer.json()
-    return found
+    return served(service)
 
 
 def test_it_is_openapi(document: Document) -> None:

@@ -12,7 +12,7 @@ from tests.golden.examples import Example
 from tests.golden.replay import add, add_token, replay
 from tests.http.test_openapi import GOLDEN
 from tests.support.browser import Agent
-from tests.support.contract import Document, holds, operations
+from tests.support.contract import Document, holds, operations, served
 from tests.support.service import PASSWORD, Service, StartService
 
 USERS = "/api/users/{username}"
@@ -27,10 +27,7 @@ def service(sqlite_service: Service) -> Service:
 
 @pytest.fixture(scope="module")
 def document(service: Service) -> Document:
-    answer = service.call("GET", "/api/openapi.json")
-    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
-    found: Document = answer.json()
-    return found
+    return served(service)
 
 
 @pytest.mark.parametrize(("verb", "example"), REPLAYED, ids=lambda value: getattr(value, "path", value))

@@ -7,6 +7,8 @@ from typing import Any
 import jsonschema_rs
 import requests
 
+from tests.support.service import Service
+
 Document = dict[str, Any]
 
 
@@ -45,3 +47,11 @@ def holds(document: Document, method: str, path: str, answer: requests.Response)
     media_type = answer.headers["Content-Type"].split(";")[0]
     instance = answer.json() if media_type == "application/json" else answer.text
     return missing + problems(document, told["content"][media_type]["schema"], instance)
+
+
+def served(service: Service) -> Document:
+    """Return the document as this service serves it."""
+    answer = service.call("GET", "/api/openapi.json")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
+    found: Document = answer.json()
+    return found

@@ -19,9 +19,7 @@ def register(app: Flask) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
 
-def show(
-    template: str, caller: Caller | None, *, status: int = 200, form_to: Sequence[str] = (), **facts: Any
-) -> Response:
+def show(template: str, caller: Caller | None, *, form_to: Sequence[str] = (), **facts: Any) -> Response:
     """Render a page. Its forms lead back here, and to the other origins that `form_to` names."""
     page = render_template(
         template,
@@ -30,7 +28,7 @@ def show(
         signs_in_here=visiting.signs_in_here(),
         **facts,
     )
-    response = make_response(page, status)
+    response = make_response(page)
     return allow_form_to(response, *form_to)
 
 

@@ -16,6 +16,7 @@ from werkzeug.local import LocalProxy
 
 from app.memory import Memory
 from app.models import Base, engines
+from app.models.direct import Direct
 from app.oauth.issuer_keys import IssuerKeys, keys_for
 from app.oauth.lanes import Lanes
 from app.oauth.outbound import Outbound
@@ -41,6 +42,7 @@ def _bound(name: str) -> Any:
 
 
 settings = cast(Config, _bound("settings"))
+direct = cast(Direct, _bound("direct"))  # statements without a session, and without its transaction
 vault = cast(Vault, _bound("vault"))
 spool = cast(Spool, _bound("spool"))
 outbound = cast(Outbound, _bound("outbound"))
@@ -48,6 +50,7 @@ lanes = cast(Lanes, _bound("lanes"))
 redis = cast("Redis | None", _bound("redis"))  # the proxy of None is false, and is not None
 issuer_keys = cast(IssuerKeys, _bound("issuer_keys"))
 good_tokens = cast("Memory[tuple[str, bytes], Any]", _bound("good_tokens"))  # app/services/claims.py
+callers = cast("Memory[bytes, Any]", _bound("callers"))  # app/services/bearer.py
 registrations = cast("Mapping[str, Registration | None]", _bound("registrations"))
 user_loader = cast("UserLoader | None", _bound("user_loader"))  # for pages alone; false where there is none
 
@@ -79,6 +82,7 @@ def _bind_tokens(app: Flask, config: Config) -> None:
     tokens = config.tokens
     app.extensions["latchkey.issuer_keys"] = keys_for(tokens, app.extensions["latchkey.outbound"])
     app.extensions["latchkey.good_tokens"] = Memory(MOST_TOKENS)
+    app.extensions["latchkey.callers"] = Memory(MOST_TOKENS)
     app.config.update(
         JWT_SECRET_KEY=next(iter(tokens.secret_keys), None),
         JWT_IDENTITY_CLAIM="user_id",
@@ -107,4 +111,4 @@ def _bind_database(app: Flask, url: str) -> None:
     engines.make_private_file(url)
     db.init_app(app)
     with app.app_context():
-        engines.listen(db.engine)
+        app.extensions["latchkey.direct"] = engines.listen(db.engine)

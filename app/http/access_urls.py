@@ -10,9 +10,9 @@ from app.errors import UnknownService
 from app.providers import ACCESS_WORDS
 from app.schemas.legacy_tokens import AccessUrlSchema
 from app.services import flows
-from app.services.bearer import Caller
 from app.services.pending import Wish
 from app.services.service_keys import Scope
+from app.services.standing import Caller
 
 from .caller import authenticated
 from .wire import reads

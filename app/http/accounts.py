@@ -17,8 +17,8 @@ from app.schemas.accounts import (
 )
 from app.schemas.wire import MessageSchema
 from app.services import accounts, bearer
-from app.services.bearer import Caller
 from app.services.service_keys import Scope
+from app.services.standing import Caller
 
 from . import limits
 from .caller import authenticated, renewing, signed_in

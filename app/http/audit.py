@@ -8,8 +8,8 @@ from flask import Blueprint
 
 from app.schemas.audit import AuditPageSchema, AuditQuerySchema
 from app.services import audit
-from app.services.bearer import Caller
 from app.services.service_keys import Scope
+from app.services.standing import Caller
 
 from .caller import authenticated
 from .wire import reads_query, writes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -28,9 +28,9 @@ from app.errors import (
     TokenPayloadInvalid,
 )
 from app.extensions import settings
-from app.services import audit, bearer, service_keys
-from app.services.bearer import Caller
+from app.services import audit, bearer, service_keys, standing
 from app.services.service_keys import Acting, Scope
+from app.services.standing import Caller
 from app.usernames import key_of
 
 from . import limits
@@ -72,39 +72,63 @@ def signed_in(view: View) -> View:
     return limits.counted_by_view(wrapped)
 
 
-def authenticated(scope: Scope, *, limit: str | None = None) -> Callable[[View], View]:
+def authenticated(
+    scope: Scope, *, limit: str | None = None, confirms: bool = False
+) -> Callable[[View], View]:
     """Call the view with `caller`: a person, or a service key that has this scope and names its user.
 
-    `limit` is the word under which the request is counted, if another than the scope's.
+    `limit` is the word under which the request is counted, if another than the scope's. A view that
+    `confirms` asks with its own statements whether the caller still stands, and is spared one that asks only
+    that.
     """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            return view(*args, caller=_identify(header_token(), _API, scope, limit), **kwargs)
+            identify = partial(_identify, header_token(), _API, scope, limit)
+            return _served(identify, lambda caller: view(*args, caller=caller, **kwargs), confirms)
 
-        mark(wrapped, *_API, *_REFUSALS, InsufficientScope, guard=Guard.CALLER, scope=scope)
+        mark(
+            wrapped,
+            *_API,
+            *_REFUSALS,
+            InsufficientScope,
+            guard=Guard.CALLER,
+            scope=scope,
+            confirms=confirms,
+        )
         return limits.counted_by_view(wrapped)
 
     return decorate
 
 
-def owner(scope: Scope) -> Callable[[View], View]:
+def owner(scope: Scope, *, confirms: bool = False) -> Callable[[View], View]:
     """The same, and the `username` of the path must be the caller's own."""
 
     def decorate(view: View) -> View:
+        @authenticated(scope, confirms=confirms)
         @wraps(view)
-        def wrapped(*args: Any, username: str, **kwargs: Any) -> Any:
-            caller = _identify(header_token(), _API, scope)
+        def wrapped(*args: Any, caller: Caller, username: str, **kwargs: Any) -> Any:
             if key_of(username) != caller.username_key:
+                standing.confirm(caller)
                 audit.deny("asked for by another user", username=username)
                 raise Forbidden
             return view(*args, caller=caller, **kwargs)
 
-        mark(wrapped, *_API, *_REFUSALS, InsufficientScope, guard=Guard.CALLER, scope=scope)
-        return limits.counted_by_view(wrapped)
+        return wrapped
 
     return decorate
+
+
+def _served(identify: Callable[..., Caller], serve: Callable[[Caller], Any], confirms: bool) -> Any:
+    """Serve the caller: whom it was before, and if that is not confirmed, whom it turns out to be now."""
+    if not confirms:
+        return serve(identify())
+    known = identify(bearer.recall)
+    try:
+        return serve(known)
+    except TokenInvalid:
+        return serve(identify())
 
 
 def starting(view: View) -> View:
@@ -162,14 +186,18 @@ def _refuse_other_sites() -> None:
 
 
 def _identify(
-    token: str | None, sentences: _Sentences, scope: Scope | None, limit: str | None = None
+    token: str | None,
+    sentences: _Sentences,
+    scope: Scope | None,
+    limit: str | None = None,
+    judge: Callable[[str], Caller] = bearer.authenticate,
 ) -> Caller:
     """Return who asks, once they are counted. `scope` is what a service key needs; None: none will do."""
     on_behalf_of = _on_behalf_of()
     if token is not None and service_keys.is_one(token):
         acting = _checked(token, sentences, lambda key: service_keys.authenticate(key, on_behalf_of))
         return _acting_for(acting, on_behalf_of, scope)
-    caller = _checked(token, sentences, bearer.authenticate)
+    caller = _checked(token, sentences, judge)
     bind_contextvars(actor=f"user:{caller.shown_id}")
     if on_behalf_of is not None:
         raise OnBehalfOfRefused

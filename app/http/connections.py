@@ -16,8 +16,8 @@ from app.schemas.connections import (
 )
 from app.schemas.wire import MessageSchema
 from app.services import connections
-from app.services.bearer import Caller
 from app.services.service_keys import Scope
+from app.services.standing import Caller
 
 from .caller import owner
 from .wire import reads, writes
@@ -34,17 +34,17 @@ def add(caller: Caller, body: dict[str, Any]) -> Any:
 
 
 @blueprint.get("/get/connection/<row_id:id>")
-@owner(Scope.READ_SECRETS)
+@owner(Scope.READ_SECRETS, confirms=True)
 @writes(ReadConnectionSchema)
 def read(caller: Caller, id: int | None) -> Any:
-    return connections.read(user_id=caller.user_id, id=id)
+    return connections.read(caller=caller, id=id)
 
 
 @blueprint.get("/get/connections")
-@owner(Scope.READ_METADATA)
+@owner(Scope.READ_METADATA, confirms=True)
 @writes(ConnectionListSchema)
 def every(caller: Caller) -> Any:
-    return {"connections": connections.every(user_id=caller.user_id)}
+    return {"connections": connections.every(caller=caller)}
 
 
 @blueprint.put("/update/connection/name/<row_id:id>")

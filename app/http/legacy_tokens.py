@@ -17,8 +17,8 @@ from app.schemas.legacy_tokens import (
 )
 from app.schemas.wire import MessageSchema
 from app.services import legacy_tokens
-from app.services.bearer import Caller
 from app.services.service_keys import Scope
+from app.services.standing import Caller
 
 from .caller import authenticated, owner
 from .wire import reads, writes

@@ -47,6 +47,7 @@ class Marks:
 
     guard: Guard = Guard.ANYBODY
     scope: Scope | None = None
+    confirms: bool = False  # asks by itself whether the caller still stands
     body: Body | None = None
     query: type[Schema] | None = None
     answer: Answer | None = None

@@ -18,9 +18,9 @@ from app.schemas.services import (
     TokenQuerySchema,
 )
 from app.services import flows, services, status, tickets, tokens
-from app.services.bearer import Caller
 from app.services.pending import Wish
 from app.services.service_keys import Scope
+from app.services.standing import Caller
 
 from . import browser, callback, connect
 from .caller import authenticated, starting

@@ -8,8 +8,8 @@ from flask import Blueprint
 
 from app.schemas.services import OfferListSchema, ResetSchema, RevocationListSchema
 from app.services import revocations, services
-from app.services.bearer import Caller
 from app.services.service_keys import Scope
+from app.services.standing import Caller
 
 from .caller import authenticated
 from .wire import writes

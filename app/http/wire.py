@@ -108,7 +108,7 @@ def _body() -> bytes:
     if (request.content_length or 0) > most:
         raise BodyTooLarge
     request.max_content_length = most + 1
-    raw = request.get_data(cache=False)
+    raw = request.get_data()  # kept: a view may be called again (caller.py)
     if len(raw) > most:
         raise BodyTooLarge
     return raw

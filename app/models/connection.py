@@ -8,7 +8,23 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    ScalarSelect,
+    String,
+    Text,
+    and_,
+    cast,
+    collate,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.vault import Vault
@@ -67,6 +83,22 @@ class Connection(Base):
         """Return what the seal is bound to. `row` is an object, or a plain row of the columns `BOUND_TO`."""
         outline = json.dumps(row.outline, sort_keys=True)
         return ("connections", row.id, row.incarnation, row.user_id, row.type, "data", outline)
+
+
+def names_in(outline: ColumnElement[Any]) -> ScalarSelect[str]:
+    """Return the names of the fields of an outline, in their order; on PostgreSQL alone."""
+    name: ColumnElement[str] = func.json_object_keys(outline, type_=Text).column_valued("name")
+    ordered: Any = aggregate_order_by(literal(", "), collate(name, "C"))
+    return select(func.string_agg(name, ordered)).scalar_subquery()
+
+
+def has_plain_names(outline: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Tell of an outline on PostgreSQL whether `names_in` can be had, and has only printable ASCII.
+
+    What JSON does not write as it is begins with a backslash.
+    """
+    plain = cast(outline, Text).regexp_match(r"^[ -\[\]-~]*$")
+    return and_(func.json_typeof(outline) == "object", plain)
 
 
 def _bytes(value: Mapping[str, Any]) -> bytes:

@@ -12,6 +12,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util.queue import Queue
 
 from . import budget, postgresql, sqlite, trouble
+from .direct import Direct
 
 _LONGEST_QUEUE = 3.0  # seconds, for a connection that another thread gives back
 
@@ -54,10 +55,13 @@ def make_private_file(url: str) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def listen(engine: Engine) -> None:
-    """Bound what this engine's connections wait for, and replace those that are of no use any more."""
-    (sqlite if engine.dialect.name == "sqlite" else postgresql).listen(engine)
+def listen(engine: Engine) -> Direct:
+    """Bound what this engine's connections wait for, and replace those that are of no use any more.
+
+    Returns what runs statements on them without a session.
+    """
     event.listen(engine, "handle_error", _replace_connection)
+    return Direct(engine, (sqlite if engine.dialect.name == "sqlite" else postgresql).listen(engine))
 
 
 def _replace_connection(context: ExceptionContext) -> None:

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import generators
 from psycopg.abc import RV, PQGen, PQGenConn
 from psycopg.errors import ConnectionTimeout, _WaitTimeout
-from psycopg.pq import ExecStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DisconnectionError
@@ -25,6 +25,8 @@ from .budget import TooLong
 CONNECT = 3.0  # seconds, for all addresses of the host together
 REST = 5.0  # seconds after which an idle connection is asked whether it still leads anywhere
 PING = 1.0  # seconds for its answer
+
+_RELAX = "SET LOCAL synchronous_commit TO off"
 
 OPTIONS = {
     "connect_args": {
@@ -73,8 +75,18 @@ class BoundedConnection(psycopg.Connection[Any]):
         self._used_at = monotonic()
         return result
 
+    def alone(self, text: str, values: Any) -> psycopg.Cursor[Any]:
+        """Run a statement as a transaction of its own, which the server begins and commits by itself."""
+        self._autocommit = True
+        try:
+            return self.execute(text, values)
+        finally:
+            self._autocommit = False
+
     def rollback(self) -> None:
         """Roll back, or close: the server rolls back for whoever is gone."""
+        if self.pgconn.transaction_status == TransactionStatus.IDLE:
+            return
         try:
             super().rollback()
         except psycopg.OperationalError:
@@ -99,7 +111,21 @@ class BoundedConnection(psycopg.Connection[Any]):
         return [result.status for result in results] == [ExecStatus.EMPTY_QUERY]
 
 
-def listen(engine: Engine) -> None:
+class Way:
+    """What app/models/direct.py asks of a connection."""
+
+    def alone(
+        self, driver: BoundedConnection, text: str, values: Any, *, writes: bool, forced: bool
+    ) -> list[Any]:
+        cursor = driver.alone(text, values)
+        return cursor.fetchall() if cursor.description else []
+
+    def begin(self, driver: BoundedConnection, *, forced: bool) -> None:
+        if not forced:
+            driver.execute(_RELAX)
+
+
+def listen(engine: Engine) -> Way:
     """Give this engine connections that are bounded, and looked at before they are used."""
 
     class Connection(BoundedConnection):
@@ -112,12 +138,14 @@ def listen(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: SqlConnection) -> None:
         if not connection.get_execution_options().get("forced", True):
-            connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
+            connection.exec_driver_sql(_RELAX)
 
     @event.listens_for(engine, "checkout")
     def look(connection: Connection, _record: Any, _proxy: Any) -> None:
         if not connection.leads_somewhere():
             raise DisconnectionError
+
+    return Way()
 
 
 def _within(seconds: float, gen: PQGenConn[RV]) -> PQGenConn[RV]:

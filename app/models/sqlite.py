@@ -6,9 +6,11 @@ import json
 import os
 import sqlite3
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, make_url
@@ -30,7 +32,25 @@ def _json_or_nothing(text: str) -> Any:
         return None
 
 
-OPTIONS = {"hide_parameters": True, "json_deserializer": _json_or_nothing}
+class WaitingConnection(sqlite3.Connection):
+    """Knows how it was told to wait for a lock and to commit, and is told again only what has changed."""
+
+    _told: tuple[int, bool] | None = None
+
+    def tell(self, seconds: float, *, forced: bool) -> None:
+        """Wait so long for the lock, in tenths of a second; force the commit to disk, or do not."""
+        telling = ceil(min(seconds, budget.ALONE) * 10) * 100, forced
+        if telling != self._told:
+            self.execute(f"PRAGMA busy_timeout={telling[0]}")
+            self.execute(f"PRAGMA synchronous={'FULL' if forced else 'NORMAL'}")
+            self._told = telling
+
+
+OPTIONS = {
+    "hide_parameters": True,
+    "json_deserializer": _json_or_nothing,
+    "connect_args": {"factory": WaitingConnection},
+}
 
 
 def file_of(url: str | URL) -> Path | None:
@@ -39,43 +59,72 @@ def file_of(url: str | URL) -> Path | None:
     return Path(database).absolute() if database and database != MEMORY else None
 
 
-def listen(engine: Engine) -> None:
-    """Make transactions begin where SQLAlchemy says, as what they are, and on the file that the URL names."""
-    breaker, path = Breaker(), file_of(engine.url)
-    event.listen(engine, "connect", _prepare)
+class Way:
+    """What app/models/direct.py asks of a connection. Here, sessions begin as it does."""
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        reads_only = connection.get_execution_options().get("reads_only", False)
+    def __init__(self) -> None:
+        self._breaker = Breaker()
+
+    def alone(
+        self, driver: WaitingConnection, text: str, values: Any, *, writes: bool, forced: bool
+    ) -> list[Any]:
+        if writes:
+            with self._writing(driver, forced):
+                return driver.execute(text, values).fetchall()
+        with budget.current():
+            return driver.execute(text, values).fetchall()
+
+    def begin(self, driver: WaitingConnection, *, forced: bool) -> None:
+        with self._writing(driver, forced):
+            driver.execute("BEGIN IMMEDIATE")
+
+    def begin_session(self, connection: Connection) -> None:
+        """Begin what SQLAlchemy takes for begun already."""
+        options: Mapping[str, Any] = connection.get_execution_options()
+        if options.get("reads_only", False):
+            with budget.current():
+                connection.exec_driver_sql("BEGIN")
+            return
         # A transaction that reads first and writes later would fail where another wrote in between.
-        (_begin_reading if reads_only else _begin_writing)(connection, breaker)
+        driver = cast(WaitingConnection, connection.connection.driver_connection)
+        with self._writing(driver, options.get("forced", True)):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
+    @contextmanager
+    def _writing(self, driver: WaitingConnection, forced: bool) -> Iterator[None]:
+        """Wait for the lock for as long as may be. Raises TooLong."""
+        with self._breaker.asking() as seconds:
+            driver.tell(seconds, forced=forced)
+            try:
+                yield
+            except (sqlite3.OperationalError, OperationalError) as error:
+                if not _is_busy(getattr(error, "orig", error)):
+                    raise
+                raise TooLong(_LOCKED) from None
+
+
+def listen(engine: Engine) -> Way:
+    """Make transactions begin where SQLAlchemy says, as what they are, and on the file that the URL names."""
+    way, path = Way(), file_of(engine.url)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "checkin", _let_statements_be_alone)
+    event.listen(engine, "begin", way.begin_session)
     if path is not None:
         _keep_to_file(engine, path)
-
-
-def _begin_reading(connection: Connection, _breaker: Breaker) -> None:
-    with budget.current():
-        connection.exec_driver_sql("BEGIN")
-
-
-def _begin_writing(connection: Connection, breaker: Breaker) -> None:
-    """Wait for the lock for as long as may be, in tenths of a second: few statements to be remembered."""
-    with breaker.asking() as seconds:
-        driver: Any = connection.connection.driver_connection
-        driver.execute(f"PRAGMA busy_timeout={ceil(min(seconds, budget.ALONE) * 10) * 100}")
-        forced = connection.get_execution_options().get("forced", True)
-        driver.execute(f"PRAGMA synchronous={'FULL' if forced else 'NORMAL'}")
-        try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        except OperationalError as error:
-            if not _is_busy(error.orig):
-                raise
-            raise TooLong(_LOCKED) from None
+    return way
 
 
 def _is_busy(error: BaseException | None) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def _let_statements_be_alone(connection: sqlite3.Connection | None, _record: Any) -> None:
+    """Undo what SQLAlchemy leaves behind a transaction with an isolation level of its own.
+
+    The driver would begin a transaction before the next change, and nobody would commit it.
+    """
+    if connection is not None and connection.isolation_level is not None:
+        connection.isolation_level = None
 
 
 def _prepare(connection: sqlite3.Connection, _record: Any) -> None:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import CTE, ColumnElement, Select, String, bindparam, false, insert, literal, select
 from structlog.contextvars import get_contextvars
 
 from app.errors import UserNotFound
-from app.extensions import db, reading
-from app.models import AuditEvent, User
+from app.extensions import db, direct, reading, settings
+from app.models import AuditEvent, User, now
+from app.models.direct import Statement, relaxing
 from app.usernames import key_if_possible
 
+from .standing import USER_ID
+
 OPERATOR = "operator"
+
+_GIVEN = ("at", "user_id", "actor", "action", "target", "detail", "address", "request_id")
+_EVENT = Statement(insert(AuditEvent).returning(relaxing()), given=_GIVEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,47 @@ def record(action: str, *, user_id: int | None, target: str = "", detail: str = 
     (structlog.contextvars, shared with the log): `actor`, `address`, `request_id`.
     """
     db.session.add(_event(action, user_id=user_id, target=target, detail=detail))
+
+
+def disclose(action: str, *, user_id: int, target: str, detail: str) -> None:
+    """Commit an event by itself, before the secret leaves. AUDIT_SYNC says whether it is forced to disk."""
+    event = _values(action, user_id=user_id, target=target, detail=detail)
+    direct.write(_EVENT, forced=settings.audit_sync, **event)
+
+
+def told_with(
+    found: Select[Any],
+    action: str,
+    *,
+    target: Callable[[CTE], ColumnElement[str]],
+    detail: Callable[[CTE], ColumnElement[str]],
+    when: Callable[[CTE], ColumnElement[bool]],
+) -> Statement:
+    """Return a statement that finds the same one row, and commits the event of its disclosure, `when` it may.
+
+    Its last column tells whether it has: on SQLite it never does. It needs the values of `told`. What the
+    event says is of the row as `found` names its columns, and must be plain.
+    """
+    rows = found.cte("found")
+    event = select(
+        bindparam("at", type_=AuditEvent.at.type),
+        USER_ID,
+        bindparam("actor", type_=String()),
+        literal(action),
+        target(rows),
+        detail(rows),
+        bindparam("address", type_=String()),
+        bindparam("request_id", type_=String()),
+    ).where(when(rows))
+    told = insert(AuditEvent).from_select(_GIVEN, event, include_defaults=False)
+    of_it = told.returning(AuditEvent.id, relaxing()).cte("told")
+    both = select(*rows.c, select(of_it.c.id).exists())
+    return Statement(found.add_columns(false()), postgresql=both)
+
+
+def told() -> dict[str, Any]:
+    """Return what the statements of `told_with` must be given: when, who, from where, in which request."""
+    return {"at": now(), **_context()}
 
 
 def deny(why: str, *, username: str) -> None:
@@ -74,18 +122,25 @@ def page(
 
 
 def _event(action: str, *, target: str, detail: str, user_id: int | None = None) -> AuditEvent:
+    return AuditEvent(**_values(action, user_id=user_id, target=target, detail=detail))
+
+
+def _values(action: str, *, user_id: int | None, target: str, detail: str) -> dict[str, Any]:
+    described = {"action": action, "target": plain(target)[:320], "detail": plain(detail)}
+    return {"at": now(), "user_id": user_id, **described, **_context()}
+
+
+def _context() -> dict[str, str]:
     context = get_contextvars()
-    return AuditEvent(
-        user_id=user_id,
-        actor=plain(str(context.get("actor", OPERATOR)))[:80],
-        action=action,
-        target=plain(target)[:320],
-        detail=plain(detail),
-        address=str(context.get("address", ""))[:64],
-        request_id=str(context.get("request_id", ""))[:64],
-    )
+    return {
+        "actor": plain(str(context.get("actor", OPERATOR)))[:80],
+        "address": str(context.get("address", ""))[:64],
+        "request_id": str(context.get("request_id", ""))[:64],
+    }
 
 
 def plain(text: str) -> str:
     """Escape control characters: what users have named is one line wherever it is shown."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -10,24 +10,30 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask_jwt_extended import create_access_token, create_refresh_token
-from sqlalchemy import and_, delete, select, update
+from sqlalchemy import String, and_, bindparam, delete, select, update
 
 from app.errors import TokenInvalid, TokenPayloadInvalid
-from app.extensions import db, reading, settings
+from app.extensions import callers, db, direct, settings
 from app.models import Login, User, now
+from app.models.direct import Statement
 
 from . import audit, claims, provisioning
+from .standing import USER_ID, Caller
 
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks. `user_id` is the row's, `shown_id` what callers know; `login_id` is None without a login."""
-
-    user_id: int
-    shown_id: int
-    username: str
-    username_key: str
-    login_id: str | None = None
+_SAID = bindparam("login_id", type_=String())
+_CALLER = select(User.id, User.shown_id, User.username, User.username_key, Login.id)
+_SIGNED_IN = Statement(
+    _CALLER.outerjoin(Login, and_(Login.user_id == User.id, Login.id == _SAID)).where(
+        User.id == USER_ID, User.disabled_at.is_(None)
+    )
+)
+_OF_LOGIN = Statement(
+    _CALLER.join(Login, Login.user_id == User.id).where(
+        Login.id == _SAID,
+        Login.expires_at > bindparam("at", type_=Login.expires_at.type),
+        User.disabled_at.is_(None),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +95,18 @@ def authenticate(token: str) -> Caller:
     Raises IssuerKeysUnavailable where the keys of whoever issues the tokens cannot be had.
     """
     said = claims.judged(token, claims.ACCESS)
-    if settings.accounts_enabled:
-        return _signed_in(said)
-    return _of_host(said)
+    caller = _signed_in(said) if settings.accounts_enabled else _of_host(said)
+    callers.keep(claims.digest(token), caller, until=int(said["exp"]))
+    return caller
+
+
+def recall(token: str) -> Caller:
+    """Return whose access token this was when it was last authenticated, or authenticate it.
+
+    Whatever is read or done for them then must ask whether they still stand (`standing`).
+    """
+    claims.judged(token, claims.ACCESS)
+    return callers.get(claims.digest(token)) or authenticate(token)
 
 
 def hosted(said: Mapping[str, Any]) -> Caller:
@@ -113,25 +128,13 @@ def _of_host(said: Mapping[str, Any]) -> Caller:
 
 def of_login(login_id: str) -> Caller | None:
     """Return whose login this is; None where it has ended, or its user was shut out."""
-    reading()
-    found = db.session.execute(
-        select(User.id, User.shown_id, User.username, User.username_key, Login.id)
-        .join(Login, Login.user_id == User.id)
-        .where(Login.id == login_id, Login.expires_at > now(), User.disabled_at.is_(None))
-    ).first()
-    db.session.rollback()
+    found = direct.first(_OF_LOGIN, login_id=login_id, at=now())
     return None if found is None else Caller(*found)
 
 
 def _signed_in(said: dict[str, Any]) -> Caller:
     """Return the user of an account of our own, whose login has not ended."""
-    reading()
-    found = db.session.execute(
-        select(User.id, User.shown_id, User.username, User.username_key, Login.id)
-        .outerjoin(Login, and_(Login.user_id == User.id, Login.id == str(said.get("sid"))))
-        .where(User.id == said["user_id"], User.disabled_at.is_(None))
-    ).first()
-    db.session.rollback()
+    found = direct.first(_SIGNED_IN, user_id=said["user_id"], login_id=str(said.get("sid")))
     if found is None or ("sid" in said and found[4] is None):
         raise TokenInvalid
     return Caller(*found)

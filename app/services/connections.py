@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import String, and_, bindparam, cast, func, select
 
 from app import counters
 from app.connection_types import KNOWN_WORDS, ConnectionType, find_type, type_of
@@ -19,14 +19,34 @@ from app.errors import (
     TooManyConnections,
     UnknownConnectionType,
 )
-from app.extensions import db, disclosing, reading, settings, vault
+from app.extensions import db, reading, settings, vault
 from app.models import Connection, User
+from app.models.base import Id
+from app.models.connection import has_plain_names, names_in
+from app.models.direct import Statement, columns_of, made
 from app.vault import SealBroken
 
-from . import alarm, audit
+from . import alarm, audit, standing
+from .standing import Caller
 
 _DASHES = re.compile(r"-{3,}")
 _MASK_WITHOUT_SECRET = "A mask stands for a stored secret, and none is stored here."
+
+
+_MINE = and_(Connection.user_id == User.id, Connection.id == bindparam("id", type_=Id))
+_FROM_USER = select(*columns_of(Connection)).where(standing.STANDS)
+_READ = audit.told_with(
+    _FROM_USER.select_from(standing.USERS.outerjoin(Connection, _MINE)),
+    "connection.read",
+    target=lambda found: "connection:" + cast(found.c.id, String),
+    detail=lambda found: names_in(found.c.outline),
+    when=lambda found: has_plain_names(found.c.outline),
+)
+_EVERY = Statement(
+    _FROM_USER.select_from(standing.USERS.outerjoin(Connection, Connection.user_id == User.id)).order_by(
+        Connection.id
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +85,28 @@ def store(
     return row
 
 
-def read(*, user_id: int, id: int | None) -> Opened:
-    """Return one connection in full. Raises ConnectionNotFound, SecretUnreadable."""
-    disclosing()
-    row = find(user_id, id, to_change=False)
+def read(*, caller: Caller, id: int | None) -> Opened:
+    """Return one connection in full. Raises ConnectionNotFound, SecretUnreadable, TokenInvalid."""
+    [found] = standing.rows(_READ, caller, id=id or 0, **audit.told())
+    row, told = made(Connection, found[:-1]), found[-1]
+    if row.id is None:
+        raise ConnectionNotFound
+    if not told:
+        outline = row.outline if isinstance(row.outline, dict) else {}  # or it is what was spoiled
+        target = f"connection:{row.id}"
+        audit.disclose("connection.read", user_id=row.user_id, target=target, detail=fields_of(outline))
     data = opened(row)
-    audit.record("connection.read", user_id=user_id, target=f"connection:{row.id}", detail=fields_of(data))
-    result = Opened(row.id, row.name, row.type, data)
-    db.session.commit()
     counters.secrets_read.labels("typed").inc()
-    return result
+    return Opened(row.id, row.name, row.type, data)
 
 
-def every(*, user_id: int) -> list[Opened]:
-    """Return all connections of a user by id, secrets masked; one that no longer opens is marked."""
-    reading()
-    rows = db.session.scalars(select(Connection).where(Connection.user_id == user_id).order_by(Connection.id))
-    found = [_listed(row) for row in rows]
-    db.session.rollback()
-    return found
+def every(*, caller: Caller) -> list[Opened]:
+    """Return all connections of a user by id, secrets masked; one that no longer opens is marked.
+
+    Raises TokenInvalid.
+    """
+    rows = [made(Connection, row) for row in standing.rows(_EVERY, caller)]
+    return [_listed(row) for row in rows if row.id is not None]
 
 
 def names(*, user_id: int) -> dict[int, str]:

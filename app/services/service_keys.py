@@ -19,7 +19,7 @@ from app.models import ServiceKey, ServiceKeyUser, User, clock, moment, now
 from app.usernames import key_if_possible
 
 from . import accounts, audit
-from .bearer import Caller
+from .standing import Caller
 
 PREFIX = "latchkey_"  # so that scanners for leaked secrets can tell it
 USED_WITHIN = timedelta(minutes=1)  # a busy key need not be written to at each request

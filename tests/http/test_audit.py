@@ -131,3 +131,29 @@ def test_the_end_of_a_login_is_told(service: Service) -> None:
     assert [event.action for event in events(service, user)] == ["user.register", "user.token_reused"]
     told = [event.action for event in events(service, other)]
     assert told[:2] == ["user.register", "user.logout"] and "user.slowed_down" in told
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["b", "a", "B", "_", "1", "a b", "a,b"],
+        ["\r\n\x1b[31m", "a"],
+        ["é", "z", "日本", "😀"],
+        ['"', "\\", "'", "%s", "%(name)s", ":name"],
+        ["\u202e", "a"],
+        ["\x7f", "a"],
+    ],
+)
+def test_the_names_of_fields_are_told_as_they_are_in_one_line(
+    user: User, service: Service, names: list[str]
+) -> None:
+    """Whether the database writes the event by itself or we do."""
+    data = dict.fromkeys(names, SECRET)
+    body = {"name": "n", "type": "custom", "data": data}
+    added = user.call("POST", "/api/users/:username/add/connection", json=body)
+    assert added.status_code == 201, added.text
+    user.call("GET", f"/api/users/:username/get/connection/{added.json()['id']}")
+    add, read = events(service, user)[-2:]
+    assert (add.action, read.action) == ("connection.add", "connection.read")
+    assert read.detail == add.detail and read.detail.isprintable() and SECRET not in read.detail
+    assert (read.user_id, read.actor, read.target) == (add.user_id, add.actor, add.target)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from app.extensions import db
 from tests.support.browser import Agent
@@ -21,23 +23,54 @@ READS = (
 )
 
 
+# PostgreSQL's own word, from within each transaction that wrote an event, as it commits.
+NOTING = """
+CREATE TABLE notes (said text);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN INSERT INTO notes VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER noting AFTER INSERT ON audit_events
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note();
+"""
+UNDO = "DROP TRIGGER noting ON audit_events; DROP FUNCTION note; DROP TABLE notes;"
+
+
 @contextmanager
 def commits(service: Service) -> Iterator[list[str]]:
-    """Note how each transaction that is committed meanwhile reaches the disk."""
-    found: list[str] = []
+    """Note how each transaction that writes an event meanwhile reaches the disk."""
     with service.app.app_context():
         engine = db.engine
-    asked = "PRAGMA synchronous" if engine.dialect.name == "sqlite" else "SHOW synchronous_commit"
+    with (_by_pragma if engine.dialect.name == "sqlite" else _by_trigger)(engine) as found:
+        yield found
 
-    def note(connection: object) -> None:
-        cursor = connection.connection.cursor()  # type: ignore[attr-defined]
-        cursor.execute(asked)
-        found.append(str(cursor.fetchone()[0]))
-        cursor.close()
 
-    event.listen(engine, "commit", note)
+@contextmanager
+def _by_trigger(engine: Engine) -> Iterator[list[str]]:
+    found: list[str] = []
+    with engine.begin() as connection:
+        connection.exec_driver_sql(NOTING)
     yield found
-    event.remove(engine, "commit", note)
+    with engine.begin() as connection:
+        found += connection.exec_driver_sql("SELECT said FROM notes").scalars()
+        connection.exec_driver_sql(UNDO)
+
+
+@contextmanager
+def _by_pragma(engine: Engine) -> Iterator[list[str]]:
+    """Ask each connection that has changed something when it is given back."""
+    found: list[str] = []
+
+    def begin(connection: sqlite3.Connection, record: Any, _proxy: Any) -> None:
+        record.info["changes"] = connection.total_changes
+
+    def end(connection: sqlite3.Connection, record: Any) -> None:
+        if connection.total_changes != record.info["changes"]:
+            found.append(str(connection.execute("PRAGMA synchronous").fetchone()[0]))
+
+    event.listen(engine, "checkout", begin)
+    event.listen(engine, "checkin", end)
+    yield found
+    event.remove(engine, "checkout", begin)
+    event.remove(engine, "checkin", end)
 
 
 @pytest.mark.parametrize("setting", ["true", "false"])

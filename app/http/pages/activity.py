@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 
 from app.schemas.audit import AuditQuerySchema
 from app.services import audit, connections
-from app.services.bearer import Caller
+from app.services.standing import Caller
 
 from ..wire import reads_query
 from . import sentences

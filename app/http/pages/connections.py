@@ -12,9 +12,9 @@ from app.errors import ServiceNotConnected, ServiceNotFound
 from app.oauth.provider import ServiceDeclaration
 from app.providers import SERVICES
 from app.services import glances, services, status
-from app.services.bearer import Caller
 from app.services.glances import Glance
 from app.services.pending import Wish
+from app.services.standing import Caller
 
 from .. import browser, connect
 from . import outcomes

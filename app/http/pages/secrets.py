@@ -11,7 +11,7 @@ from app.connection_types import CONNECTION_TYPES, ConnectionType, find_type, ty
 from app.errors import LatchkeyError, NotFound
 from app.schemas.connections import RenameConnectionSchema
 from app.services import connections
-from app.services.bearer import Caller
+from app.services.standing import Caller
 
 from ..wire import load
 from . import entries, forms
@@ -27,7 +27,7 @@ _name = RenameConnectionSchema()
 @blueprint.get("")
 @visiting()
 def every(caller: Caller) -> Response:
-    found = connections.every(user_id=caller.user_id)
+    found = connections.every(caller=caller)
     return show("secrets.html", caller, area="secrets", found=found, type_of=type_of, told=entries.told)
 
 
@@ -80,7 +80,7 @@ def look(caller: Caller, id: int | None) -> Response:
 @blueprint.post("/<row_id:id>/reveal")
 @visiting("secrets")
 def reveal(caller: Caller, id: int | None) -> Response:
-    return _shown(caller, connections.read(user_id=caller.user_id, id=id), revealed=True)
+    return _shown(caller, connections.read(caller=caller, id=id), revealed=True)
 
 
 @blueprint.get("/<row_id:id>/edit")

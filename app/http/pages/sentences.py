@@ -10,7 +10,7 @@ from datetime import datetime
 from app.models import AuditEvent
 from app.providers import PROVIDERS, SERVICES
 from app.services.audit import OPERATOR
-from app.services.bearer import Caller
+from app.services.standing import Caller
 
 
 @dataclass(frozen=True, slots=True)

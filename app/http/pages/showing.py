@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask, Response, make_response, render_template
 
-from app.services.bearer import Caller
+from app.services.standing import Caller
 
 from ..headers import allow_form_to
 from . import visiting

@@ -11,7 +11,7 @@ from app.errors import LatchkeyError, NotFound
 from app.schemas.accounts import RegisterSchema
 from app.schemas.pages import SignInSchema
 from app.services import accounts, bearer
-from app.services.bearer import Caller
+from app.services.standing import Caller
 
 from .. import limits
 from ..limits import limited

@@ -13,7 +13,7 @@ from structlog.contextvars import bind_contextvars
 from app.errors import FormExpired
 from app.extensions import settings, user_loader
 from app.services import bearer
-from app.services.bearer import Caller
+from app.services.standing import Caller
 
 from .. import browser, limits
 from ..marks import View

@@ -20,8 +20,8 @@ from . import (
     connect,
     connections,
     errors,
+    frame,
     gate,
-    headers,
     health,
     legacy_tokens,
     limits,
@@ -59,9 +59,10 @@ def register(app: Flask, config: Config) -> None:
     app.url_map.merge_slashes = False  # a merged path is answered by a redirect with a page in it
     app.url_map.converters["row_id"] = RowId
     sessions.bind(app, config)
-    for part in (metrics, gate, headers, errors, pages):
+    for part in (metrics, errors, pages):
         part.register(app)
-    limits.register(app, config)
+    for bound in (frame, gate, limits):
+        bound.register(app, config)
     for concern in (*CONCERNS, accounts) if config.accounts_enabled else CONCERNS:
         app.register_blueprint(concern.blueprint)
     for provider in PROVIDERS:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
-from structlog.contextvars import get_contextvars
+from collections.abc import Callable
 
-from app.extensions import settings
+from flask import Response
+
+from config import Config
+
+Dress = Callable[[list[tuple[str, str]], str], list[tuple[str, str]]]
 
 API_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 PAGE_POLICY = (
@@ -14,29 +17,33 @@ PAGE_POLICY = (
 )
 
 
-def register(app: Flask) -> None:
-    app.after_request(_dress)
-
-
 def allow_form_to(response: Response, *origins: str) -> Response:
     """Let the page's form lead to these origins: browsers judge the redirects of a form too."""
     response.headers["Content-Security-Policy"] = PAGE_POLICY.format(" ".join(("'self'", *origins)))
     return response
 
 
-def _dress(response: Response) -> Response:
-    headers = response.headers
-    if response.calculate_content_length() == 0:
-        headers.pop("Content-Type", None)  # Flask's default says HTML, and there is nothing in it
-    is_page = response.mimetype == "text/html"
-    headers.setdefault("Content-Security-Policy", PAGE_POLICY.format("'none'") if is_page else API_POLICY)
-    headers["Referrer-Policy"] = "no-referrer"
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    if request.endpoint != "static":
-        headers["Cache-Control"] = "no-store"  # most answers hold a secret, a state or a ticket
-    if settings.over_tls:
-        headers["Strict-Transport-Security"] = "max-age=31536000"
-    headers["X-Request-Id"] = str(get_contextvars().get("request_id", ""))
-    return response
+def dress_of(config: Config) -> Dress:
+    """Return what gives the headers of an answer, and the request's id, those that every answer has."""
+    always = [
+        ("Referrer-Policy", "no-referrer"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Cross-Origin-Opener-Policy", "same-origin"),
+        ("Cross-Origin-Resource-Policy", "same-origin"),
+    ]
+    if config.over_tls:
+        always.append(("Strict-Transport-Security", "max-age=31536000"))
+
+    def dress(given: list[tuple[str, str]], request_id: str) -> list[tuple[str, str]]:
+        named = dict(given)
+        if named.get("Content-Length") == "0":  # Flask's default says HTML, and there is nothing in it
+            named.pop("Content-Type", None)
+            given = [pair for pair in given if pair[0] != "Content-Type"]
+        if "Content-Security-Policy" not in named:
+            is_page = named.get("Content-Type", "").startswith("text/html")
+            given.append(("Content-Security-Policy", PAGE_POLICY.format("'none'") if is_page else API_POLICY))
+        if "Cache-Control" not in named:  # files have their own; most answers hold a secret or a state
+            given.append(("Cache-Control", "no-store"))
+        return [*given, *always, ("X-Request-Id", request_id)]
+
+    return dress

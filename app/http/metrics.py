@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from threading import Lock
-from time import monotonic, perf_counter
+from time import monotonic
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, g, request, request_finished, request_started
-from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, Metric, generate_latest
+from flask import Blueprint, Flask, Response, current_app
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, Counter, Histogram, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,23 +35,26 @@ def metrics() -> Response:
 
 
 def register(app: Flask) -> None:
-    """Count every answer of this application."""
+    """Give the application what its scrapes share."""
     app.extensions["latchkey.recent"] = _Recent()
-    request_started.connect(_begin, app)
-    request_finished.connect(_count, app)
     _begin_at_nought()
 
 
-def _begin(_: Flask, **__: Any) -> None:
-    g.begun = perf_counter()
-
-
-def _count(_: Flask, response: Response, **__: Any) -> None:
+def count(environ: Mapping[str, Any], status: str, seconds: float) -> None:
     """Count an answer under its route: what was asked for may be anything."""
-    route = "unmatched" if request.url_rule is None else request.url_rule.rule
-    method = request.method if request.method in METHODS else "other"
-    counters.requests.labels(method, route, response.status_code).inc()
-    counters.request_seconds.labels(route).observe(perf_counter() - g.begun)
+    request = environ.get("werkzeug.request")
+    rule = None if request is None else request.url_rule
+    method = environ["REQUEST_METHOD"]
+    number, duration = _counts(
+        method if method in METHODS else "other", "unmatched" if rule is None else rule.rule, status
+    )
+    number.inc()
+    duration.observe(seconds)
+
+
+@cache
+def _counts(method: str, route: str, status: str) -> tuple[Counter, Histogram]:
+    return counters.requests.labels(method, route, status), counters.request_seconds.labels(route)
 
 
 def _begin_at_nought() -> None:

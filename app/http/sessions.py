@@ -93,8 +93,7 @@ class _SafeInterface(ServerSideSessionInterface):
     serializer: Any
 
     def open_session(self, app: Flask, request: Request) -> Any:
-        sid = request.cookies.get(app.config["SESSION_COOKIE_NAME"])
-        return LazySession(lambda: self._load(sid))
+        return LazySession(lambda: self._load(request.cookies.get(app.config["SESSION_COOKIE_NAME"])))
 
     def save_session(self, app: Flask, session: Any, response: Response) -> None:
         if not session.modified:

@@ -1,0 +1,48 @@
+"""The frame around the application: what is the same for every request, done where it costs least.
+
+Each one gets an id, a bound for its database work, what log and audit say of it, and the headers of every
+answer; and it is counted. The server writes the access line after that, and finds in the environment what
+was said.
+"""
+
+from __future__ import annotations
+
+from secrets import token_hex
+from time import perf_counter
+from typing import Any
+
+from flask import Flask
+from structlog.contextvars import bind_contextvars, get_contextvars, reset_contextvars
+
+from app.models import budget
+from config import Config
+
+from . import headers, metrics
+
+
+def register(app: Flask, config: Config) -> None:
+    app.wsgi_app = _framed(app.wsgi_app, headers.dress_of(config))  # type: ignore[method-assign]
+
+
+def _framed(serve: Any, dress: headers.Dress) -> Any:
+    def serve_framed(environ: Any, start_response: Any) -> Any:
+        begun, request_id, status = perf_counter(), token_hex(16), ""
+
+        def start(line: str, given: list[tuple[str, str]], error: Any = None) -> Any:
+            nonlocal status
+            status = line[:3]
+            return start_response(line, dress(given, request_id), error)
+
+        said = bind_contextvars(
+            request_id=request_id, address=environ.get("REMOTE_ADDR", ""), actor="anonymous"
+        )
+        try:
+            with budget.of(budget.REQUEST):
+                answer = serve(environ, start)
+        finally:
+            environ["latchkey.said"] = get_contextvars()
+            reset_contextvars(**said)
+        metrics.count(environ, status, perf_counter() - begun)
+        return answer
+
+    return serve_framed

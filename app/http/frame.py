@@ -26,23 +26,20 @@ def register(app: Flask, config: Config) -> None:
 
 def _framed(serve: Any, dress: headers.Dress) -> Any:
     def serve_framed(environ: Any, start_response: Any) -> Any:
-        begun, request_id, status = perf_counter(), token_hex(16), ""
+        begun, request_id = perf_counter(), token_hex(16)
 
-        def start(line: str, given: list[tuple[str, str]], error: Any = None) -> Any:
-            nonlocal status
-            status = line[:3]
-            return start_response(line, dress(given, request_id), error)
+        def start(status: str, given: list[tuple[str, str]], error: Any = None) -> Any:
+            metrics.count(environ, status[:3], perf_counter() - begun)
+            return start_response(status, dress(given, request_id), error)
 
         said = bind_contextvars(
             request_id=request_id, address=environ.get("REMOTE_ADDR", ""), actor="anonymous"
         )
         try:
             with budget.of(budget.REQUEST):
-                answer = serve(environ, start)
+                return serve(environ, start)
         finally:
             environ["latchkey.said"] = get_contextvars()
             reset_contextvars(**said)
-        metrics.count(environ, status, perf_counter() - begun)
-        return answer
 
     return serve_framed

@@ -41,7 +41,7 @@ def register(app: Flask) -> None:
 
 
 def count(environ: Mapping[str, Any], status: str, seconds: float) -> None:
-    """Count an answer under its route: what was asked for may be anything."""
+    """Count an answer as it begins, under its route: what was asked for may be anything."""
     request = environ.get("werkzeug.request")
     rule = None if request is None else request.url_rule
     method = environ["REQUEST_METHOD"]

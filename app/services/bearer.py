@@ -103,10 +103,12 @@ def authenticate(token: str) -> Caller:
 def recall(token: str) -> Caller:
     """Return whose access token this was when it was last authenticated, or authenticate it.
 
-    Whatever is read or done for them then must ask whether they still stand (`standing`).
+    Whatever is read or done for them then must ask whether they still stand (`standing`). Whom a host
+    application means by its ids may change, and is asked each time.
     """
     claims.judged(token, claims.ACCESS)
-    return callers.get(claims.digest(token)) or authenticate(token)
+    known = callers.get(claims.digest(token)) if settings.accounts_enabled else None
+    return known or authenticate(token)
 
 
 def hosted(said: Mapping[str, Any]) -> Caller:

@@ -18,10 +18,10 @@ blueprint = Blueprint("services", __name__, url_prefix="/api/connections")
 
 
 @blueprint.get("")
-@authenticated(Scope.READ_METADATA)
+@authenticated(Scope.READ_METADATA, confirms=True)
 @writes(OfferListSchema)
 def every(caller: Caller) -> Any:
-    return {"connections": services.every(user_id=caller.user_id)}
+    return {"connections": services.every(caller=caller)}
 
 
 @blueprint.get("/revocations")

@@ -9,13 +9,29 @@ from sqlalchemy import and_, select
 
 from app.errors import ServiceNotConnected, ServiceNotFound, UnknownService
 from app.extensions import db, reading
-from app.models import Grant, Service, ServiceConnection
+from app.models import Grant, Service, ServiceConnection, User
+from app.models.direct import Statement
 from app.oauth.provider import ServiceDeclaration
 from app.oauth.revocation import Outcome
 from app.providers import SERVICES
 
-from . import audit, ending, revocations, spooled
+from . import audit, ending, revocations, spooled, standing
 from .flows import offered
+from .standing import Caller
+
+_MINE = and_(ServiceConnection.service_id == Service.id, ServiceConnection.user_id == User.id)
+_EVERY = Statement(
+    select(
+        Service.id,
+        Service.name,
+        Service.display_name,
+        Service.description,
+        ServiceConnection.connected_at,
+    )
+    .select_from(standing.USERS.outerjoin(Service, Service.enabled).outerjoin(ServiceConnection, _MINE))
+    .where(standing.STANDS)
+    .order_by(Service.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +49,9 @@ class Offer:
         return self.connected_at is not None
 
 
-def every(*, user_id: int) -> list[Offer]:
-    """Return every service that is enabled, by id."""
-    reading()
-    mine = and_(ServiceConnection.service_id == Service.id, ServiceConnection.user_id == user_id)
-    rows = db.session.execute(
-        select(
-            Service.id,
-            Service.name,
-            Service.display_name,
-            Service.description,
-            ServiceConnection.connected_at,
-        )
-        .outerjoin(ServiceConnection, mine)
-        .where(Service.enabled)
-        .order_by(Service.id)
-    )
-    return [Offer(*row) for row in rows]
+def every(*, caller: Caller) -> list[Offer]:
+    """Return every service that is enabled, by id. Raises TokenInvalid."""
+    return [Offer(*row) for row in standing.rows(_EVERY, caller) if row[0] is not None]
 
 
 def disconnect(*, user_id: int, service: ServiceDeclaration) -> Outcome:

@@ -35,6 +35,7 @@ from app.usernames import key_of
 
 from . import limits
 from .marks import Guard, View, mark
+from .wire import UNREAD
 
 Result = TypeVar("Result")
 
@@ -126,9 +127,18 @@ def _served(identify: Callable[..., Caller], serve: Callable[[Caller], Any], con
         return serve(identify())
     known = identify(bearer.recall)
     try:
-        return serve(known)
+        return _confirmed(known, serve)
     except TokenInvalid:
         return serve(identify())
+
+
+def _confirmed(caller: Caller, serve: Callable[[Caller], Any]) -> Any:
+    """Serve by statements that confirm the caller; where none was run, ask before anything else is said."""
+    try:
+        return serve(caller)
+    except UNREAD:
+        standing.confirm(caller)
+        raise
 
 
 def starting(view: View) -> View:

@@ -36,18 +36,18 @@ def add(caller: Caller, body: dict[str, Any]) -> Any:
 
 
 @blueprint.post("/<username>/connection/gettoken")
-@owner(Scope.READ_SECRETS)
+@owner(Scope.READ_SECRETS, confirms=True)
 @reads(GetTokenSchema)
 @writes(TokenSchema)
 def get(caller: Caller, body: dict[str, Any]) -> Any:
-    return {"token": legacy_tokens.get(user_id=caller.user_id, **body)}
+    return {"token": legacy_tokens.get(caller=caller, **body)}
 
 
 @blueprint.get("/<username>/connection/gettokens")
-@owner(Scope.READ_SECRETS)
+@owner(Scope.READ_SECRETS, confirms=True)
 @writes(ListedTokenSchema, many=True)
 def every(caller: Caller) -> Any:
-    return legacy_tokens.every(user_id=caller.user_id)
+    return legacy_tokens.every(caller=caller)
 
 
 @blueprint.put("/connection/update/token/name")

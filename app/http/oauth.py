@@ -71,11 +71,11 @@ def _authorize(service: ServiceDeclaration) -> View:
 
 
 def _token(service: ServiceDeclaration) -> View:
-    @authenticated(Scope.READ_SECRETS)
+    @authenticated(Scope.READ_SECRETS, confirms=True)
     @reads_query(TokenQuerySchema)
     @writes(LiveTokenSchema)
     def token(caller: Caller, query: dict[str, Any]) -> Any:
-        return tokens.live(user_id=caller.user_id, service=service, **query)
+        return tokens.live(caller=caller, service=service, **query)
 
     return token
 

@@ -14,8 +14,8 @@ from app.oauth.provider import Provider, ServiceDeclaration
 from app.providers import SERVICES, provider_of, service_named
 
 from . import status
+from .looking import Look
 from .status import Status
-from .tokens import Look
 
 _Row = tuple[ServiceDeclaration, Grant | None, datetime]
 

@@ -3,20 +3,49 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import String, and_, bindparam, select
 
 from app import counters
 from app.connection_types import LONE_TOKEN, family_of
-from app.errors import ConnectionNotFound, LegacyTokenNotFound, ServiceNotConnected, ServiceNotFound
-from app.extensions import db, disclosing, vault
+from app.errors import (
+    ConnectionNotFound,
+    LegacyTokenNotFound,
+    SecretUnreadable,
+    ServiceNotConnected,
+    ServiceNotFound,
+)
+from app.extensions import db, vault
 from app.models import Connection, User
+from app.models.direct import Statement, columns_of, made
 from app.oauth.provider import Provider
 from app.providers import ACCESS_WORDS
 from app.vault import SealBroken
 
-from . import alarm, audit, connections, tokens
+from . import alarm, audit, connections, standing, tokens
+from .standing import Caller
+
+_ROW = columns_of(Connection)
+_EVERY = Statement(
+    select(*_ROW, User.shown_id)
+    .select_from(standing.USERS.outerjoin(Connection, Connection.user_id == User.id))
+    .where(standing.STANDS)
+    .order_by(Connection.id)
+)
+
+
+@cache
+def _named(types: int) -> Statement:
+    """Return what finds a user's rows of one name and of so many types, the newest first."""
+    mine = and_(
+        Connection.user_id == User.id,
+        Connection.name == bindparam("name", type_=String()),
+        Connection.type.in_([bindparam(f"type_{number}", type_=String()) for number in range(types)]),
+    )
+    found = select(*_ROW).select_from(standing.USERS.outerjoin(Connection, mine))
+    return Statement(found.where(standing.STANDS).order_by(Connection.id.desc()))
 
 
 class LegacyToken(NamedTuple):
@@ -37,38 +66,40 @@ def add(*, user_id: int, name: str, token_type: str, token: str) -> None:
     db.session.commit()
 
 
-def get(*, user_id: int, name: str, token_type: str) -> str:
+def get(*, caller: Caller, name: str, token_type: str) -> str:
     """Return the token of this name and family; of several the newest.
 
     Where none is stored and `name` is empty or the service's own, it is the live token of the connected
-    service. Raises LegacyTokenNotFound, and what `tokens.live` raises.
+    service. Raises TokenInvalid, LegacyTokenNotFound, SecretUnreadable, and what `tokens.live` raises.
     """
-    disclosing()
-    rows = db.session.scalars(
-        select(Connection)
-        .where(
-            Connection.user_id == user_id, Connection.name == name, Connection.type.in_(_family(token_type))
-        )
-        .order_by(Connection.id.desc())
-    )
-    row = next((row for row in rows if _is_legacy(row)), None)
-    if row is None:
-        return _live(user_id, name, token_type)
-    token: str = connections.opened(row)["token"]
-    audit.record("connection.read", user_id=user_id, target=f"connection:{row.id}", detail="token")
-    db.session.commit()
+    found = _newest(caller, name, token_type)
+    if found is None:
+        return _live(caller, name, token_type)
+    id, token = found
+    if token is None:
+        raise SecretUnreadable
+    audit.disclose("connection.read", user_id=caller.user_id, target=f"connection:{id}", detail="token")
     counters.secrets_read.labels("legacy").inc()
     return token
 
 
-def _live(user_id: int, name: str, token_type: str) -> str:
+def _newest(caller: Caller, name: str, token_type: str) -> tuple[int, str | None] | None:
+    """Return id and token of the newest legacy token of this name and family; one that opens is a text."""
+    types = {f"type_{number}": word for number, word in enumerate(_family(token_type))}
+    for values in standing.rows(_named(len(types)), caller, name=name, **types):
+        row = made(Connection, values)
+        if row.id is not None and row.holds_one_token and isinstance(token := _token(row), str | None):
+            return row.id, token
+    return None
+
+
+def _live(caller: Caller, name: str, token_type: str) -> str:
     """Return the OAuth token of the service that this type means, which the seed's access URLs connect."""
     provider = next((ACCESS_WORDS[word] for word in family_of(token_type) if word in ACCESS_WORDS), None)
     if provider is None or (name and not _names(provider, name)):
         raise LegacyTokenNotFound
-    db.session.rollback()  # what was looked for is not there; the token may be waited for
     try:
-        return tokens.live(user_id=user_id, service=provider.service).access_token
+        return tokens.live(caller=caller, service=provider.service).access_token
     except (ServiceNotConnected, ServiceNotFound):
         raise LegacyTokenNotFound from None
 
@@ -77,20 +108,14 @@ def _names(provider: Provider, word: str) -> bool:
     return ACCESS_WORDS.get(word) is provider or any(word == service.name for service in provider.services)
 
 
-def every(*, user_id: int) -> list[LegacyToken]:
-    """Return all legacy tokens of a user by id, in full."""
-    disclosing()
-    rows = db.session.execute(
-        select(Connection, User.shown_id)
-        .join(User, User.id == Connection.user_id)
-        .where(Connection.user_id == user_id)
-        .order_by(Connection.id)
-    ).all()
-    opened = [(row, _token(row), shown_id) for row, shown_id in rows if row.holds_one_token]
+def every(*, caller: Caller) -> list[LegacyToken]:
+    """Return all legacy tokens of a user by id, in full. Raises TokenInvalid."""
+    found = [(made(Connection, values[:-1]), values[-1]) for values in standing.rows(_EVERY, caller)]
+    opened = [(row, _token(row), shown_id) for row, shown_id in found if row.id and row.holds_one_token]
     tokens = [_seen(row, token, shown_id) for row, token, shown_id in opened if isinstance(token, str | None)]
     ids = ", ".join(str(token.id) for token in tokens) or "none"
-    audit.record("connection.read_all", user_id=user_id, target="connections", detail=f"token of: {ids}")
-    db.session.commit()
+    target, told = "connections", f"token of: {ids}"
+    audit.disclose("connection.read_all", user_id=caller.user_id, target=target, detail=told)
     counters.secrets_read.labels("legacy").inc(len(tokens))
     return tokens
 

@@ -17,8 +17,8 @@ from app.vault import SealBroken
 
 from . import accounts, status
 from .health import Word
+from .looking import Look
 from .status import Status
-from .tokens import Look
 
 BATCH = 100  # rows that are in memory at a time
 SIGNING_IN = ("user.login", "user.register")  # as the audit calls them

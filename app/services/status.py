@@ -19,9 +19,9 @@ from app.oauth.provider import ServiceDeclaration
 from app.oauth.registration import Registration
 from app.providers import provider_named
 
-from . import audit, health, refreshing, tokens
+from . import audit, health, looking, refreshing, tokens
 from .health import Health
-from .tokens import Look
+from .looking import Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Tested:
 
 def status(*, user_id: int, service: ServiceDeclaration) -> Status:
     """Return what is known, without asking anybody. Raises ServiceNotFound, ServiceNotConnected."""
-    now = tokens.look(user_id=user_id, service=service)
+    now = looking.look(user_id=user_id, service=service)
     return told(now, _siblings(now.grant, service))
 
 
@@ -70,7 +70,7 @@ def test(*, user_id: int, service: ServiceDeclaration) -> Tested:
 
     Raises ServiceNotFound, ServiceNotConnected, ServiceNotConfigured, SecretUnreadable, ProviderBusy.
     """
-    first = tokens.look(user_id=user_id, service=service)
+    first = looking.look(user_id=user_id, service=service)
     registration = registrations[first.grant.provider]
     if registration is None:
         raise ServiceNotConfigured(service=service.display_name)
@@ -81,7 +81,7 @@ def test(*, user_id: int, service: ServiceDeclaration) -> Tested:
     except ReconnectRequired:
         failure = Kind.DEAD_GRANT
     except TokenUnavailable:
-        failure = _last_failure(tokens.look(user_id=user_id, service=service))
+        failure = _last_failure(looking.look(user_id=user_id, service=service))
     found = "works" if failure is None else failure.value
     audit.record("connection.test", user_id=user_id, target=service.name, detail=found)
     db.session.commit()

@@ -12,24 +12,24 @@ from math import ceil
 from sqlalchemy import select
 
 from app import counters
-from app.errors import ReconnectRequired, SecretUnreadable, ServiceNotConnected, TokenUnavailable
-from app.extensions import db, disclosing, lanes, reading, vault
-from app.models import Grant, ServiceConnection, Tokens, clock
+from app.errors import ReconnectRequired, SecretUnreadable, TokenUnavailable
+from app.extensions import db, disclosing, lanes, vault
+from app.models import Grant, Tokens
 from app.oauth.lanes import Visit
 from app.oauth.outbound import Deadline
 from app.oauth.provider import ServiceDeclaration
 from app.providers import provider_named
 from app.vault import SealBroken
 
-from . import alarm, audit, health, keeping, leases, refreshing, spooled
-from .flows import offered
+from . import alarm, audit, health, keeping, leases, looking, refreshing, spooled
 from .health import Word
+from .looking import Look
+from .standing import Caller
 
 MIN_TTL = 60  # seconds that a token must live, unless the caller says otherwise
 LONGEST_WAIT = 12.0  # seconds, for another's renewal
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.05, 0.5  # seconds between two looks, the longer the more was waited
 ENOUGH = 5.0  # seconds that a provider gets at least: a call that is cut short may lose its answer
-A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,43 +43,15 @@ class LiveToken:
     token_type: str = "Bearer"
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A grant as it was at a moment of the database's clock; detached from its session.
-
-    `overdue` tells that its token was to be renewed, and could not be.
-    """
-
-    grant: Grant
-    at: datetime
-    service: ServiceDeclaration
-    overdue: bool = False
-
-
-def look(*, user_id: int, service: ServiceDeclaration) -> Look:
-    """Read the grant behind a service. Raises ServiceNotFound, ServiceNotConnected."""
-    reading()
-    offered(service)
-    row = db.session.execute(
-        select(Grant, clock())
-        .join(ServiceConnection)
-        .where(ServiceConnection.user_id == user_id, ServiceConnection.service_id == service.id)
-    ).one_or_none()
-    if row is None:
-        raise ServiceNotConnected(service=service.display_name)
-    db.session.expunge(row[0])
-    db.session.rollback()
-    return Look(row[0], row[1], service)
-
-
-def live(*, user_id: int, service: ServiceDeclaration, min_ttl: int = MIN_TTL) -> LiveToken:
+def live(*, caller: Caller, service: ServiceDeclaration, min_ttl: int = MIN_TTL) -> LiveToken:
     """Return a token that lives for `min_ttl` seconds, or for half of its whole life; renew it if need be.
 
-    Raises ServiceNotFound, ServiceNotConnected; ReconnectRequired where only the user can mend the
-    connection; TokenUnavailable where the token has expired and cannot be renewed now; SecretUnreadable.
+    Raises TokenInvalid, ServiceNotFound, ServiceNotConnected; ReconnectRequired where only the user can mend
+    the connection; TokenUnavailable where the token has expired and cannot be renewed now; SecretUnreadable.
     """
-    first = look(user_id=user_id, service=service)
-    return _disclosed(renewed(first, timedelta(seconds=min_ttl), Deadline(LONGEST_WAIT)))
+    life = timedelta(seconds=min_ttl)
+    first, told = looking.read(caller=caller, service=service, min_ttl=life)
+    return _disclosed(renewed(first, life, Deadline(LONGEST_WAIT)), told=told)
 
 
 def renewed(first: Look, min_ttl: timedelta, wait: Deadline, *, whatever: bool = False) -> Look:
@@ -98,12 +70,15 @@ def renewed(first: Look, min_ttl: timedelta, wait: Deadline, *, whatever: bool =
             if not _may_wait(now, wait, visit):
                 return _as_it_is(now)
             _wait_or_renew(now, wait, visit)
-            now = look(user_id=now.grant.user_id, service=now.service)
+            now = looking.look(user_id=now.grant.user_id, service=now.service)
         return now
 
 
 def _is_good(now: Look, min_ttl: timedelta, *, whatever: bool) -> bool:
-    """Tell whether this token can be handed out. Raises ReconnectRequired, SecretUnreadable."""
+    """Tell whether this token can be handed out. Raises ReconnectRequired, SecretUnreadable.
+
+    What looking.py tells of as handed out must be so here.
+    """
     if now.grant.ended_at is not None:
         raise ReconnectRequired(service=now.service.display_name, path=health.start_path(now.service))
     _check_seal(now.grant)
@@ -196,16 +171,15 @@ def _check_seal(grant: Grant) -> Tokens:
         raise SecretUnreadable from None
 
 
-def _disclosed(now: Look) -> LiveToken:
-    """Note who reads it, and that it is used, before it leaves."""
+def _disclosed(now: Look, *, told: bool) -> LiveToken:
+    """Note that it is used and, unless that is told already, who reads it, before it leaves."""
     grant, days = now.grant, provider_named(now.grant.provider).unused_token_days
     access_token = _check_seal(grant).access_token
-    disclosing()
-    if now.at - grant.last_used_at > A_DAY:
+    if now.at - grant.last_used_at > looking.A_DAY:
         grant.use(now.at, days)
         _note_use(grant, now.at, days)
-    audit.record("token.read", user_id=grant.user_id, target=now.service.name, detail="access_token")
-    db.session.commit()
+    if not told:
+        audit.disclose("token.read", user_id=grant.user_id, target=now.service.name, detail="access_token")
     counters.secrets_read.labels("token").inc()
     return LiveToken(
         access_token=access_token,
@@ -216,7 +190,9 @@ def _disclosed(now: Look) -> LiveToken:
 
 
 def _note_use(grant: Grant, at: datetime, unused_token_days: int | None) -> None:
+    disclosing()
     stored = select(Grant).where(Grant.id == grant.id, Grant.incarnation == grant.incarnation)
     row = db.session.scalar(stored.with_for_update())
     if row is not None:
         row.use(at, unused_token_days)
+    db.session.commit()

@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.providers import PROVIDERS, provider_named
+from app.services import services
 from tests.support.browser import Agent
 from tests.support.providers import Fault, Sandbox, Switched
 from tests.support.rows import actions_of, ago, change_grant, expire_token, grant_of, tokens_of
 from tests.support.service import Service, StartService, User
 
 NAMES = {provider.name: provider.service.name for provider in PROVIDERS}
+DAY, HOUR = 86400.0, 3600.0  # seconds
 REFRESHING = ["google", "github", "spotify", "discord"]
 
 
@@ -439,3 +441,53 @@ class TestFailures:
             assert (answer.status_code, answer.json()["code"]) == (500, "secret_unreadable")
         assert connected.call("GET", "/api/connections/spotify/status").status_code == 200
         assert calls.of("spotify") == 0
+
+
+# What a grant is like, moments as seconds from now; and whether its token is handed out then.
+STATES: dict[str, tuple[dict[str, object], bool]] = {
+    "used just now": ({"last_used_at": -1.0}, True),
+    "not used for days": ({"last_used_at": -3 * DAY}, True),
+    "due, and alive": ({"due_at": -1.0}, True),
+    "without an end": ({"expires_at": None, "due_at": None}, True),
+    "not renewable": ({"renewable": False, "due_at": None}, True),
+    "not renewable, without an end": ({"renewable": False, "expires_at": None, "due_at": None}, True),
+    "half of its life left": ({"token_at": -40.0, "expires_at": 55.0}, True),
+    "tried, and failed": ({"failure": "outage", "failed_at": -HOUR, "attempts": 1}, True),
+    "an attempt broken off": ({"attempted_at": -30.0, "lease_until": -9.0}, True),
+    "over": ({"expires_at": -1.0, "due_at": -1.0}, True),
+    "over, and backing off": ({"expires_at": -1.0, "retry_at": 99.0}, False),
+    "ended": ({"ended_at": -HOUR}, False),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_what_is_handed_out_is_told_once(user: User, agent: Agent, service: Service, state: str) -> None:
+    agent.connect(user, "spotify")
+    values, handed_out = STATES[state]
+    moments = {name: ago(seconds=-at) for name, at in values.items() if isinstance(at, float)}
+    change_grant(service, user, **{**values, **moments})
+    answer = user.call("GET", path("spotify"))
+    assert (answer.status_code == 200) == handed_out, answer.text
+    assert actions_of(service, user).count("token.read") == handed_out
+
+
+def test_what_is_offered_no_more_is_neither_found_nor_told(start_service: StartService) -> None:
+    service = start_service()
+    user = service.user()
+    Agent(service).connect(user, "spotify")
+    with service.app.app_context():
+        services.set_enabled(name="spotify", enabled=False)
+    answer = user.call("GET", path("spotify"))
+    assert (answer.status_code, answer.json()["code"]) == (404, "service_not_found")
+    assert "token.read" not in actions_of(service, user)
+
+
+def test_a_use_is_noted_once_a_day(user: User, agent: Agent, service: Service) -> None:
+    agent.connect(user, "spotify")
+    change_grant(service, user, last_used_at=ago(hours=25))
+    for _ in range(2):
+        assert user.call("GET", path("spotify")).status_code == 200
+    noted = grant_of(service, user).last_used_at
+    assert noted > ago(minutes=1)
+    assert user.call("GET", path("spotify")).status_code == 200
+    assert grant_of(service, user).last_used_at == noted

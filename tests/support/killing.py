@@ -16,6 +16,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from enum import StrEnum
 from types import TracebackType
 from typing import Any, NoReturn
@@ -26,6 +27,7 @@ from app import create_app
 from app.oauth import outbound
 from app.providers import service_named
 from app.services import leases, spooled, tokens
+from app.services.standing import Caller
 from app.spool import Entry
 from config import Config
 from tests.support.databases import ROOT
@@ -81,7 +83,8 @@ class Killer:
     def kill(self, service: Service, user: User, name: str, point: Point) -> None:
         """Ask for the user's token of the service called `name`, and be killed. Raises NotKilled."""
         assert self._launcher.stdin is not None and self._launcher.stdout is not None
-        order = {"environ": service.environ, "user_id": user.id, "service": name, "point": point}
+        caller = asdict(Caller(user.id, user.id, user.username, user.username.casefold()))
+        order = {"environ": service.environ, "caller": caller, "service": name, "point": point}
         self._launcher.stdin.write(json.dumps(order) + "\n")
         self._launcher.stdin.flush()
         end = json.loads(self._launcher.stdout.readline() or "{}")
@@ -128,7 +131,7 @@ def _obey(app: Flask, order: Mapping[str, Any], pipe: int) -> NoReturn:
         signal.alarm(LONGEST)
         _arm(Point(order["point"]), pipe)
         with app.app_context():
-            tokens.live(user_id=order["user_id"], service=service_named(order["service"]))
+            tokens.live(caller=Caller(**order["caller"]), service=service_named(order["service"]))
     except BaseException:
         traceback.print_exc()
     finally:

@@ -8,18 +8,44 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.errors import TokenInvalid
-from app.extensions import db, reading, settings
+from app.extensions import db, direct, reading, settings
 from app.models import Departure, User
+from app.models.base import Id
+from app.models.direct import Statement
 from app.usernames import key_of, problem_with
 
 from . import audit
 from .claims import is_moment
 
 log = logging.getLogger(__name__)
+
+
+def _found_by(means: ColumnElement[bool]) -> Statement:
+    """Return what finds a user so; of two, the one that has the host application's id."""
+    return Statement(
+        select(User.id, User.username, User.username_key, User.disabled_at)
+        .where(means)
+        .order_by(User.external_id.is_(None))
+        .limit(1)
+    )
+
+
+_EXTERNAL_ID = bindparam("external_id", type_=Id)
+_BY_HOSTS_ID = _found_by(User.external_id == _EXTERNAL_ID)
+_BY_EITHER_ID = _found_by(
+    or_(
+        User.external_id == _EXTERNAL_ID,
+        and_(
+            User.id == _EXTERNAL_ID,
+            User.external_id.is_(None),
+            ~exists().where(Departure.external_id == _EXTERNAL_ID),
+        ),
+    )
+)
 
 
 class Known(NamedTuple):
@@ -50,18 +76,8 @@ def _find(external_id: int) -> Known | None:
 
     Where nobody is provisioned, its ids may be our own: but not that of somebody who was removed.
     """
-    means: ColumnElement[bool] = User.external_id == external_id
-    if not settings.tokens.provision_users:
-        departed = exists().where(Departure.external_id == external_id)
-        means = or_(means, and_(User.id == external_id, User.external_id.is_(None), ~departed))
-    reading()
-    found = db.session.execute(
-        select(User.id, User.username, User.username_key, User.disabled_at)
-        .where(means)
-        .order_by(User.external_id.is_(None))
-        .limit(1)
-    ).first()
-    db.session.rollback()
+    by = _BY_HOSTS_ID if settings.tokens.provision_users else _BY_EITHER_ID
+    found = direct.first(by, external_id=external_id)
     return None if found is None else Known(*found)
 
 

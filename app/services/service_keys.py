@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Select, and_, or_, select, update
+from sqlalchemy import String, and_, bindparam, or_, outerjoin, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.errors import ServiceKeyNotFound, ServiceKeyTaken, TokenInvalid
-from app.extensions import db, reading
+from app.extensions import db, direct, reading
 from app.models import ServiceKey, ServiceKeyUser, User, clock, moment, now
+from app.models.base import Id
+from app.models.direct import Row, Statement
 from app.usernames import key_if_possible
 
 from . import accounts, audit
@@ -25,6 +27,35 @@ PREFIX = "latchkey_"  # so that scanners for leaked secrets can tell it
 USED_WITHIN = timedelta(minutes=1)  # a busy key need not be written to at each request
 
 _FORM = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
+
+_THIS_USER = and_(User.username_key == bindparam("username_key", type_=String()), User.disabled_at.is_(None))
+_LINK = and_(ServiceKeyUser.key_id == ServiceKey.id, ServiceKeyUser.user_id == User.id)
+
+# The key, what time it is, whether it is for the user that it names, and that user.
+_SHOWN = Statement(
+    select(
+        ServiceKey.id,
+        ServiceKey.name,
+        ServiceKey.scopes,
+        ServiceKey.for_all,
+        ServiceKey.last_used_at,
+        clock(),
+        ServiceKeyUser.key_id,
+        User.id,
+        User.shown_id,
+        User.username,
+        User.username_key,
+    )
+    .select_from(outerjoin(ServiceKey, User, _THIS_USER).outerjoin(ServiceKeyUser, _LINK))
+    .where(
+        ServiceKey.hash == bindparam("hash", type_=String()),
+        ServiceKey.revoked_at.is_(None),
+        or_(ServiceKey.expires_at.is_(None), ServiceKey.expires_at > moment()),
+    )
+)
+_NOTE_USE = Statement(
+    update(ServiceKey).where(ServiceKey.id == bindparam("key_id", type_=Id)).values(last_used_at=clock())
+)
 
 
 class Scope(StrEnum):
@@ -92,14 +123,12 @@ def authenticate(key: str, username: str | None) -> Acting:
     """Return what this key may do, and for whom. Raises TokenInvalid: unknown, revoked, or over."""
     if not _FORM.fullmatch(key):
         raise TokenInvalid
-    reading()
-    row = db.session.execute(_shown(key, username)).one_or_none()
+    row = direct.first(_SHOWN, hash=_hash(key), username_key=key_if_possible(username or ""))
     if row is None:
         raise TokenInvalid
-    acting, is_idle = _acting(*row)
-    db.session.rollback()
+    acting, is_idle = _acting(row)
     if is_idle:
-        _note_use(acting.key_id)
+        direct.write(_NOTE_USE, key_id=acting.key_id)
     return acting
 
 
@@ -133,35 +162,12 @@ def every() -> list[Listed]:
     ]
 
 
-def _acting(found: ServiceKey, user: User | None, link: int | None, at: datetime) -> tuple[Acting, bool]:
-    """Return what a row of `_shown` says, and whether the key's last use is to be noted anew."""
-    caller = None
-    if user is not None and (found.for_all or link is not None):
-        caller = Caller(user.id, user.shown_id, user.username, user.username_key)
-    is_idle = found.last_used_at is None or at - found.last_used_at > USED_WITHIN
-    return Acting(found.id, found.name, frozenset(found.scopes), caller), is_idle
-
-
-def _shown(key: str, username: str | None) -> Select[ServiceKey, User, int, datetime]:
-    """One statement: the key, the user that it names, whether it is for that one, and what time it is."""
-    this_user = and_(User.username_key == key_if_possible(username or ""), User.disabled_at.is_(None))
-    link = and_(ServiceKeyUser.key_id == ServiceKey.id, ServiceKeyUser.user_id == User.id)
-    return (
-        select(ServiceKey, User, ServiceKeyUser.key_id, clock())
-        .select_from(ServiceKey)
-        .outerjoin(User, this_user)
-        .outerjoin(ServiceKeyUser, link)
-        .where(
-            ServiceKey.hash == _hash(key),
-            ServiceKey.revoked_at.is_(None),
-            or_(ServiceKey.expires_at.is_(None), ServiceKey.expires_at > moment()),
-        )
-    )
-
-
-def _note_use(key_id: int) -> None:
-    db.session.execute(update(ServiceKey).where(ServiceKey.id == key_id).values(last_used_at=clock()))
-    db.session.commit()
+def _acting(shown: Row) -> tuple[Acting, bool]:
+    """Return what a row of `_SHOWN` says, and whether the key's last use is to be noted anew."""
+    key_id, key_name, scopes, for_all, last_used_at, at, link, *user = shown
+    may_act = user[0] is not None and (for_all or link is not None)
+    is_idle = last_used_at is None or at - last_used_at > USED_WITHIN
+    return Acting(key_id, key_name, frozenset(scopes), Caller(*user) if may_act else None), is_idle
 
 
 def _hash(key: str) -> str:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from sqlalchemy import event
 
-from app.extensions import db
 from app.services import accounts
 from tests.conftest import start
 from tests.http.test_forged_tokens import START
@@ -20,6 +17,7 @@ from tests.support.databases import PostgresqlDatabases, SqliteDatabases
 from tests.support.issuing import add_user, by_pem, issue
 from tests.support.providers import Sandbox
 from tests.support.service import Service
+from tests.support.statements import noted
 
 
 @pytest.fixture(scope="module")
@@ -78,21 +76,12 @@ def test_callers_see_the_hosts_id(service: Service) -> None:
 
 
 def test_it_takes_one_statement(service: Service) -> None:
-    id = add_user(service, "quick", external_id=555)
-    token, statements = issue(555), []
-    status_of(service, token)
-
-    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        statements.append(statement)
-
-    with service.app.app_context():
-        event.listen(db.engine, "before_cursor_execute", note)
-        try:
-            status_of(service, token)
-        finally:
-            event.remove(db.engine, "before_cursor_execute", note)
-    about_users = [statement for statement in statements if "FROM users" in statement]
-    assert id and len(about_users) == 1, statements
+    add_user(service, "quick", external_id=555)
+    token = issue(555)
+    assert status_of(service, token) == 200
+    with noted(service.app) as asked:
+        assert status_of(service, token) == 200
+    assert ["external_id" in statement for statement, _ in asked] == [True, False], asked
 
 
 def name_of(service: Service, user_id: int) -> str | None:

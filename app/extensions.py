@@ -29,6 +29,7 @@ from config import Config
 MIGRATIONS = Path(__file__).parents[1] / "migrations"  # wherever the process was started
 
 MOST_TOKENS = 4096  # that a process remembers: a few hundred bytes each
+MOST_LISTED = 20_000  # connections: a kilobyte each, more or less
 
 UserLoader = Callable[[], Mapping[str, Any] | None]  # who is signed in at the host, as a JWT's claims
 
@@ -51,6 +52,7 @@ redis = cast("Redis | None", _bound("redis"))  # the proxy of None is false, and
 issuer_keys = cast(IssuerKeys, _bound("issuer_keys"))
 good_tokens = cast("Memory[tuple[str, bytes], Any]", _bound("good_tokens"))  # app/services/claims.py
 callers = cast("Memory[bytes, Any]", _bound("callers"))  # app/services/bearer.py
+listed = cast("Memory[int, Any]", _bound("listed"))  # app/services/listing.py
 registrations = cast("Mapping[str, Registration | None]", _bound("registrations"))
 user_loader = cast("UserLoader | None", _bound("user_loader"))  # for pages alone; false where there is none
 
@@ -61,6 +63,7 @@ def bind(app: Flask, config: Config, user_loader: UserLoader | None = None) -> N
     app.extensions["latchkey.vault"] = Vault(config.encryption_keys)
     app.extensions["latchkey.spool"] = Spool(config.spool_dir)
     app.extensions["latchkey.outbound"] = Outbound()
+    app.extensions["latchkey.listed"] = Memory(MOST_LISTED)
     app.extensions["latchkey.lanes"] = Lanes()  # gunicorn.conf.py says how many
     app.extensions["latchkey.redis"] = config.redis_url and _redis(config.redis_url)
     app.extensions["latchkey.registrations"] = {

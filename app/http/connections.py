@@ -15,7 +15,7 @@ from app.schemas.connections import (
     ReplaceDataSchema,
 )
 from app.schemas.wire import MessageSchema
-from app.services import connections
+from app.services import connections, listing
 from app.services.service_keys import Scope
 from app.services.standing import Caller
 
@@ -44,7 +44,7 @@ def read(caller: Caller, id: int | None) -> Any:
 @owner(Scope.READ_METADATA, confirms=True)
 @writes(ConnectionListSchema)
 def every(caller: Caller) -> Any:
-    return {"connections": connections.every(caller=caller)}
+    return {"connections": listing.every(caller=caller)}
 
 
 @blueprint.put("/update/connection/name/<row_id:id>")

@@ -33,6 +33,8 @@ from .base import NEVER_REUSED, Base, Id, PrimaryKey, now
 
 MASK = "--------"
 
+_SORTED = json.JSONEncoder(sort_keys=True)  # part of what seals are bound to: it may never change
+
 
 class Connection(Base):
     """`outline` is the data with null for each secret; `sealed` holds those secrets.
@@ -70,9 +72,6 @@ class Connection(Base):
         hidden = json.loads(vault.open(self.sealed, *self.place(self)))
         return {name: hidden[name] if shown is None else shown for name, shown in self.outline.items()}
 
-    def masked(self) -> dict[str, Any]:
-        return {name: MASK if shown is None else shown for name, shown in self.outline.items()}
-
     @property
     def holds_one_token(self) -> bool:
         """Whether this may be a legacy token; it is one if its token is a text."""
@@ -81,8 +80,13 @@ class Connection(Base):
     @staticmethod
     def place(row: Any) -> tuple[str | int, ...]:
         """Return what the seal is bound to. `row` is an object, or a plain row of the columns `BOUND_TO`."""
-        outline = json.dumps(row.outline, sort_keys=True)
+        outline = _SORTED.encode(row.outline)
         return ("connections", row.id, row.incarnation, row.user_id, row.type, "data", outline)
+
+
+def masked(outline: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the data with the mask for each secret."""
+    return {name: MASK if shown is None else shown for name, shown in outline.items()}
 
 
 def names_in(outline: ColumnElement[Any]) -> ScalarSelect[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import String, and_, bindparam, cast, func, select
@@ -23,10 +22,11 @@ from app.extensions import db, reading, settings, vault
 from app.models import Connection, User
 from app.models.base import Id
 from app.models.connection import has_plain_names, names_in
-from app.models.direct import Statement, columns_of, made
+from app.models.direct import columns_of, made
 from app.vault import SealBroken
 
 from . import alarm, audit, standing
+from .listing import Opened, shown
 from .standing import Caller
 
 _DASHES = re.compile(r"-{3,}")
@@ -42,22 +42,6 @@ _READ = audit.told_with(
     detail=lambda found: names_in(found.c.outline),
     when=lambda found: has_plain_names(found.c.outline),
 )
-_EVERY = Statement(
-    _FROM_USER.select_from(standing.USERS.outerjoin(Connection, Connection.user_id == User.id)).order_by(
-        Connection.id
-    )
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A connection as its owner sees it. `data` is in full or masked, as asked for."""
-
-    id: int
-    name: str
-    type: str
-    data: Mapping[str, Any]
-    unreadable: bool = False
 
 
 def add(*, user_id: int, name: str, type: str, data: Mapping[str, Any]) -> Opened:
@@ -100,15 +84,6 @@ def read(*, caller: Caller, id: int | None) -> Opened:
     return Opened(row.id, row.name, row.type, data)
 
 
-def every(*, caller: Caller) -> list[Opened]:
-    """Return all connections of a user by id, secrets masked; one that no longer opens is marked.
-
-    Raises TokenInvalid.
-    """
-    rows = [made(Connection, row) for row in standing.rows(_EVERY, caller)]
-    return [_listed(row) for row in rows if row.id is not None]
-
-
 def names(*, user_id: int) -> dict[int, str]:
     """Return the names of all connections of a user, by id."""
     reading()
@@ -121,7 +96,7 @@ def names(*, user_id: int) -> dict[int, str]:
 def look(*, user_id: int, id: int | None) -> Opened:
     """Return one connection, secrets masked. Raises ConnectionNotFound."""
     reading()
-    found = _listed(find(user_id, id, to_change=False))
+    found = shown(find(user_id, id, to_change=False))
     db.session.rollback()
     return found
 
@@ -193,21 +168,6 @@ def seal(row: Connection, data: Mapping[str, Any]) -> None:
 def fields_of(data: Mapping[str, Any]) -> str:
     """Return the names of the fields, for the audit."""
     return ", ".join(sorted(data))
-
-
-def _listed(row: Connection) -> Opened:
-    try:
-        row.open(vault)
-    except SealBroken:
-        alarm.does_not_open("connections", row.id)
-        return Opened(row.id, row.name, row.type, _without_secrets(row), unreadable=True)
-    return Opened(row.id, row.name, row.type, row.masked())
-
-
-def _without_secrets(row: Connection) -> dict[str, Any]:
-    """Return what a row shows that does not open; its outline may be the part that was spoiled."""
-    known, outline = type_of(row.type), row.outline if isinstance(row.outline, dict) else {}
-    return {name: None if known.is_secret(name) else value for name, value in outline.items()}
 
 
 def _is_mask(shape: ConnectionType, name: str, value: Any) -> bool:

@@ -12,7 +12,7 @@ from app.connection_types import ConnectionType
 from app.connection_types.declaration import Field, Kind
 from app.errors import InvalidData, LatchkeyError
 from app.models import MASK
-from app.services.connections import Opened
+from app.services.listing import Opened
 
 from . import forms
 

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.connection_types import CONNECTION_TYPES, ConnectionType, find_type, type_of
 from app.errors import LatchkeyError, NotFound
 from app.schemas.connections import RenameConnectionSchema
-from app.services import connections
+from app.services import connections, listing
 from app.services.standing import Caller
 
 from ..wire import load
@@ -27,7 +27,7 @@ _name = RenameConnectionSchema()
 @blueprint.get("")
 @visiting()
 def every(caller: Caller) -> Response:
-    found = connections.every(caller=caller)
+    found = listing.every(caller=caller)
     return show("secrets.html", caller, area="secrets", found=found, type_of=type_of, told=entries.told)
 
 
@@ -136,7 +136,7 @@ def delete(caller: Caller, id: int | None) -> AnyResponse:
     return redirect(url_for(".every"), 303)
 
 
-def _shown(caller: Caller, found: connections.Opened, *, revealed: bool) -> Response:
+def _shown(caller: Caller, found: listing.Opened, *, revealed: bool) -> Response:
     shape = type_of(found.type)
     rows = entries.told(shape, found, revealed=revealed)
     return show("secret.html", caller, area="secrets", found=found, shape=shape, rows=rows, revealed=revealed)

@@ -1,0 +1,110 @@
+"""Typed connections as lists show them: secrets masked, and one that no longer opens marked.
+
+That a row opens is found out by opening it, once in a while. Meanwhile it is remembered, as it is stored and
+letter by letter, together with what it shows: what has not changed in anything opens again. No secret is
+remembered; a row that does not open never is, nor one that is large.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import time
+from typing import Any, NamedTuple
+
+from sqlalchemy import Text, cast, select
+
+from app.connection_types import type_of
+from app.extensions import listed, vault
+from app.models import Connection, User
+from app.models.connection import masked
+from app.models.direct import Statement
+from app.vault import SealBroken
+
+from . import alarm, standing
+from .standing import Caller
+
+KEPT = 3600.0  # seconds
+LARGEST = 1024  # characters and bytes of a row that is remembered: one takes up a few kilobytes at most
+
+_EVERY = Statement(
+    select(
+        Connection.id,
+        Connection.user_id,
+        Connection.incarnation,
+        Connection.name,
+        Connection.type,
+        cast(Connection.outline, Text),
+        Connection.sealed,
+    )
+    .select_from(standing.USERS.outerjoin(Connection, Connection.user_id == User.id))
+    .where(standing.STANDS)
+    .order_by(Connection.id)
+)
+
+
+class _Stored(NamedTuple):
+    """A row of `_EVERY`: all that the seal is bound to, the seal, and what else is shown."""
+
+    id: int
+    user_id: int
+    incarnation: str
+    name: str
+    type: str
+    outline: Any  # the text that is stored, or what it says
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A connection as its owner sees it. `data` is in full or masked, as asked for."""
+
+    id: int
+    name: str
+    type: str
+    data: Mapping[str, Any]
+    unreadable: bool = False
+
+
+def every(*, caller: Caller) -> list[Opened]:
+    """Return all connections of a user by id, secrets masked. Raises TokenInvalid."""
+    rows = [tuple(row) for row in standing.rows(_EVERY, caller) if row[0] is not None]
+    recall = listed.get  # found once for all rows
+    return [_unchanged(row, recall(row[0])) or _anew(_Stored(*row)) for row in rows]
+
+
+def shown(row: Any) -> Opened:
+    """Return one, secrets masked: `row` is an object, or a plain row of the same columns."""
+    try:
+        vault.open(row.sealed, *Connection.place(row))
+    except SealBroken:
+        alarm.does_not_open("connections", row.id)
+        return Opened(row.id, row.name, row.type, _without_secrets(row), unreadable=True)
+    return Opened(row.id, row.name, row.type, masked(row.outline))
+
+
+def _unchanged(row: tuple[Any, ...], known: tuple[_Stored, Opened] | None) -> Opened | None:
+    """Return what a row shows that is stored as it was when it opened."""
+    return known[1] if known is not None and known[0] == row else None
+
+
+def _anew(row: _Stored) -> Opened:
+    found = shown(row._replace(outline=_said(row.outline)))
+    if not found.unreadable and len(row.outline) + len(row.sealed) <= LARGEST:
+        listed.keep(row.id, (row, found), until=time() + KEPT)
+    return found
+
+
+def _said(outline: str) -> Any:
+    """Read an outline. SQLite keeps any text: a spoiled one must not take the other rows along."""
+    try:
+        return json.loads(outline)
+    except ValueError:
+        return None
+
+
+def _without_secrets(row: Any) -> dict[str, Any]:
+    """Return what a row shows that does not open; its outline may be the part that was spoiled."""
+    known, outline = type_of(row.type), row.outline if isinstance(row.outline, dict) else {}
+    return {name: None if known.is_secret(name) else value for name, value in outline.items()}

@@ -6,40 +6,57 @@ They use connections of their own, so that saving a session never commits or los
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import String, bindparam, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 
-from app.extensions import db
+from app.extensions import db, direct
 from app.models import BrowserSession, now
+from app.models.direct import Statement, relaxing
+
+_ID = bindparam("id", type_=String())
+_AT = bindparam("at", type_=BrowserSession.expires_at.type)
+
+
+def _saving(kept: sqlite.Insert | postgresql.Insert) -> Any:
+    """Return what keeps a session, whether or not there is one under its id: another request may make it."""
+    changed = {"data": kept.excluded.data, "expires_at": kept.excluded.expires_at}
+    return kept.on_conflict_do_update(index_elements=["id"], set_=changed).returning(relaxing())
+
+
+_LOAD = Statement(
+    select(BrowserSession.data).where(BrowserSession.id == _ID, BrowserSession.expires_at > _AT)
+)
+_SAVE = Statement(
+    _saving(sqlite.insert(BrowserSession)),
+    given=("id", "data", "expires_at"),
+    postgresql=_saving(postgresql.insert(BrowserSession)),
+)
+_DROP = Statement(delete(BrowserSession).where(BrowserSession.id == _ID))
+_DROP_ENDED = Statement(delete(BrowserSession).where(BrowserSession.expires_at <= _AT))
 
 
 def load(id: str) -> bytes | None:
     """Return what is kept under this id, unless it has ended."""
-    kept = select(BrowserSession.data).where(BrowserSession.id == id, BrowserSession.expires_at > now())
-    with db.engine.connect().execution_options(reads_only=True) as connection:
-        return connection.execute(kept).scalar()
+    found = direct.first(_LOAD, id=id, at=now())
+    return None if found is None else found[0]
 
 
 def save(id: str, data: bytes, life: timedelta) -> None:
-    """Keep this under this id for so long. What a refused request has left open is dropped first."""
+    """Keep this under this id for so long. What a refused request has left open is dropped first.
+
+    Not forced to disk: whoever's session is lost with the machine signs in anew, and a login that has ended
+    has ended wherever a session still names it.
+    """
     db.session.rollback()  # or SQLite would wait here for our own lock
-    values = {"data": data, "expires_at": now() + life}
-    changed = update(BrowserSession).where(BrowserSession.id == id).values(**values)
-    try:
-        with db.engine.begin() as connection:
-            if not connection.execute(changed).rowcount:
-                connection.execute(insert(BrowserSession).values(id=id, **values))
-    except IntegrityError:  # two requests of one browser made it at once
-        with db.engine.begin() as connection:
-            connection.execute(changed)
+    direct.write(_SAVE, forced=False, id=id, data=data, expires_at=now() + life)
 
 
 def drop(id: str) -> None:
-    with db.engine.begin() as connection:
-        connection.execute(delete(BrowserSession).where(BrowserSession.id == id))
+    """Forget what is kept under this id, for good: a session that was ended must not come back."""
+    direct.write(_DROP, id=id)
 
 
 def drop_ended() -> None:
-    with db.engine.begin() as connection:
-        connection.execute(delete(BrowserSession).where(BrowserSession.expires_at <= now()))
+    direct.write(_DROP_ENDED, at=now())

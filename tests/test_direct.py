@@ -1,0 +1,79 @@
+"""Statements without a session: what they write is kept, whatever the connection was used for before."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import delete, select, text
+from sqlalchemy.exc import IntegrityError
+
+from app.extensions import db, direct
+from app.models import BrowserSession, Service
+from app.models.direct import Statement
+from app.services import browser_sessions
+from tests.support.service import Service as Running
+from tests.support.service import StartService
+
+LIFE = timedelta(hours=1)
+
+
+@pytest.fixture
+def alone(start_service: StartService) -> Running:
+    """A service whose pool has no connection but the one that a test has used."""
+    service = start_service()
+    with service.app.app_context():
+        db.engine.dispose()
+    return service
+
+
+def kept(service: Running, id: str) -> bytes | None:
+    """Return what others see."""
+    with service.app.app_context():
+        found = db.session.scalar(select(BrowserSession.data).where(BrowserSession.id == id))
+        db.session.remove()
+        return found
+
+
+def test_a_write_is_kept_after_a_transaction_with_a_level_of_its_own(alone: Running) -> None:
+    with alone.app.app_context():
+        db.session.connection(execution_options={"reads_only": True, "isolation_level": "SERIALIZABLE"})
+        db.session.execute(select(Service)).all()
+        db.session.rollback()
+        browser_sessions.save("after", b"data", LIFE)
+        assert db.engine.pool.checkedin() == 1, "it was not the same connection"  # type: ignore[attr-defined]
+        db.engine.dispose()
+    assert kept(alone, "after") == b"data"
+
+
+def test_a_session_is_kept_anew_and_its_end_too(service: Running) -> None:
+    with service.app.app_context():
+        browser_sessions.save("again", b"first", -LIFE)
+        assert browser_sessions.load("again") is None
+        browser_sessions.save("again", b"second", LIFE)
+        assert browser_sessions.load("again") == b"second"
+        browser_sessions.drop("again")
+        assert browser_sessions.load("again") is None
+
+
+def test_saving_waits_for_no_lock_of_ones_own(service: Running) -> None:
+    with service.app.app_context():
+        db.session.execute(delete(BrowserSession).where(BrowserSession.id == "left open"))
+        browser_sessions.save("left open", b"data", LIFE)
+    assert kept(service, "left open") == b"data"
+
+
+def test_a_transaction_that_raises_is_undone(service: Running) -> None:
+    dropping = Statement(delete(BrowserSession).returning(BrowserSession.id))
+    with service.app.app_context():
+        browser_sessions.save("undone", b"data", LIFE)
+        with pytest.raises(ZeroDivisionError), direct.transaction() as under_way:
+            assert under_way.all(dropping)
+            raise ZeroDivisionError
+    assert kept(service, "undone") == b"data"
+
+
+def test_what_the_database_refuses_is_raised_as_by_a_session(service: Running) -> None:
+    again = Statement(text("INSERT INTO services SELECT * FROM services"))
+    with service.app.app_context(), pytest.raises(IntegrityError):
+        direct.write(again)

@@ -21,7 +21,7 @@ blueprint = Blueprint("access_urls", __name__, url_prefix="/api/user/connection/
 
 
 @blueprint.post("/token/urls")
-@authenticated(Scope.WRITE, limit="start")
+@authenticated(Scope.WRITE, limit="start", confirms=True)
 @reads(AccessUrlSchema)
 def by_token_type(caller: Caller, body: dict[str, Any]) -> Response:
     return _access_url(caller, body["token_type"])
@@ -29,7 +29,7 @@ def by_token_type(caller: Caller, body: dict[str, Any]) -> Response:
 
 @blueprint.get("/<service>")
 @blueprint.get("/token/<service>", endpoint="by_service_as_token")
-@authenticated(Scope.WRITE, limit="start")
+@authenticated(Scope.WRITE, limit="start", confirms=True)
 def by_service(caller: Caller, service: str) -> Response:
     return _access_url(caller, service)
 
@@ -38,5 +38,5 @@ def _access_url(caller: Caller, word: str) -> Response:
     provider = ACCESS_WORDS.get(word)
     if provider is None:
         raise UnknownService(known=", ".join(ACCESS_WORDS))
-    url, _ = flows.begin(Wish(caller.user_id, provider.service), browser=None)
+    url, _ = flows.begin(Wish(caller.user_id, provider.service), browser=None, caller=caller)
     return jsonify({f"{word}_url": url, "url": url})

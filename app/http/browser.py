@@ -29,13 +29,15 @@ def of_session() -> str:
 
 
 def for_flow(provider: Provider) -> str:
-    """Return the name of this browser that a flow of this provider is bound to."""
-    return of_session() if provider.binding is Binding.SESSION else _cookie() or new_secret()
+    """Return the name of this browser that a flow of this provider is bound to; `remember` it once it is."""
+    known = session.get("browser") if provider.binding is Binding.SESSION else _cookie()
+    return known or new_secret()
 
 
 def remember(provider: Provider, browser: str) -> None:
-    """Give the browser, with the answer under way, what its callback is known by if not the session."""
-    if provider.binding is not Binding.COOKIE:
+    """Give the browser, with the answer under way, what its callback is known by: a session or a cookie."""
+    if provider.binding is Binding.SESSION:
+        session["browser"] = browser  # changed or not: it lives as long as the flow that begins now
         return
 
     @after_this_request

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from flask import request
 from structlog.contextvars import bind_contextvars
+from werkzeug.exceptions import HTTPException
 
 from app.errors import (
     AuthenticationRequired,
@@ -35,7 +36,6 @@ from app.usernames import key_of
 
 from . import limits
 from .marks import Guard, View, mark
-from .wire import UNREAD
 
 Result = TypeVar("Result")
 
@@ -127,29 +127,38 @@ def _served(identify: Callable[..., Caller], serve: Callable[[Caller], Any], con
         return serve(identify())
     known = identify(bearer.recall)
     try:
-        return _confirmed(known, serve)
+        return _confirmed(serve, known)
     except TokenInvalid:
         return serve(identify())
 
 
-def _confirmed(caller: Caller, serve: Callable[[Caller], Any]) -> Any:
-    """Serve by statements that confirm the caller; where none was run, ask before anything else is said."""
+def _confirmed(serve: Callable[[Caller], Any], caller: Caller) -> Any:
+    """Serve the caller. A view may refuse before it has asked: that, too, is told only to who stands."""
     try:
         return serve(caller)
-    except UNREAD:
+    except TokenInvalid:
+        raise
+    except (LatchkeyError, HTTPException):
         standing.confirm(caller)
         raise
 
 
 def starting(view: View) -> View:
-    """Call the view with `caller`, told by the header or, as browsers need it, by `?token=`."""
+    """Call the view with `caller`, told by the header or, as browsers need it, by `?token=`.
+
+    The view confirms by itself that the caller still stands.
+    """
 
     @wraps(view)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        return view(*args, caller=_identify(_start_token(), _START, Scope.WRITE, "start"), **kwargs)
+        identify = partial(_identify, _start_token(), _START, Scope.WRITE, "start")
+        try:
+            return _served(identify, lambda caller: view(*args, caller=caller, **kwargs), confirms=True)
+        except TokenInvalid:
+            raise StartTokenInvalid from None
 
     words = (*_START, *_REFUSALS, InsufficientScope, CrossSiteStart)
-    mark(wrapped, *words, guard=Guard.STARTER, scope=Scope.WRITE)
+    mark(wrapped, *words, guard=Guard.STARTER, scope=Scope.WRITE, confirms=True)
     return limits.counted_by_view(wrapped)
 
 

@@ -12,6 +12,7 @@ from app.oauth.outbound import Deadline
 from app.services import flows, grants, sparing, tickets
 from app.services.pending import Pending, Wish
 from app.services.received import Received
+from app.services.standing import Caller
 
 from . import browser
 from .headers import allow_form_to
@@ -23,20 +24,23 @@ def send(url: str, *, status: int) -> Response:
     return Response(status=status, headers={"Location": url})
 
 
-def send_to_provider(wish: Wish, *, status: int) -> Response:
+def send_to_provider(wish: Wish, *, status: int, caller: Caller | None = None) -> Response:
     """Begin a flow of this browser, and send it to its provider."""
     name = browser.for_flow(wish.provider)
-    url, _ = flows.begin(wish, browser=name)
+    url, _ = flows.begin(wish, browser=name, caller=caller)
     browser.remember(wish.provider, name)
     return send(url, status=status)
 
 
-def begin(wish: Wish, *, status: int) -> Response:
-    """Send this browser to the provider, by way of the host of ours that its callback comes back to."""
-    home = browser.must_hop(flows.ready(wish.service).redirect_uri)
+def begin(wish: Wish, *, status: int, caller: Caller | None = None) -> Response:
+    """Send this browser to the provider, by way of the host of ours that its callback comes back to.
+
+    A caller who is given is confirmed with it.
+    """
+    home = browser.must_hop(flows.registration_for(wish).redirect_uri)
     if home is None:
-        return send_to_provider(wish, status=status)
-    ticket = tickets.issue(wish, straight_on=not settings.strict_connect)
+        return send_to_provider(wish, status=status, caller=caller)
+    ticket = tickets.issue(wish, straight_on=not settings.strict_connect, caller=caller)
     return send(f"{home}/connect/{ticket.secret}", status=status)
 
 

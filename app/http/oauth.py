@@ -49,22 +49,24 @@ def _start(service: ServiceDeclaration) -> View:
     @starting
     @reads_query(StartQuerySchema)
     def start(caller: Caller, query: dict[str, Any]) -> Response:
-        return connect.begin(Wish(caller.user_id, service, **query), status=302)
+        return connect.begin(Wish(caller.user_id, service, **query), status=302, caller=caller)
 
     return start
 
 
 def _authorize(service: ServiceDeclaration) -> View:
-    @authenticated(Scope.WRITE, limit="start")
+    @authenticated(Scope.WRITE, limit="start", confirms=True)
     @reads(AuthorizeSchema, optional=True)
     @writes(AuthorizedSchema)
     def authorize(caller: Caller, body: dict[str, Any]) -> Any:
         wish = Wish(caller.user_id, service, **body)
-        ticket = tickets.issue(wish, straight_on=False)
+        ticket = tickets.issue(wish, straight_on=False, caller=caller)
         name = browser.for_flow(wish.provider)
-        url, expires_at = flows.begin(wish, browser=name)
+        url, expires_at = flows.begin(wish, browser=name, caller=caller)
         browser.remember(wish.provider, name)
-        connect_url = f"{browser.home_of(flows.ready(service).redirect_uri)}/connect/{ticket.secret}"
+        connect_url = (
+            f"{browser.home_of(flows.registration_of(service).redirect_uri)}/connect/{ticket.secret}"
+        )
         return {"authorize_url": url, "connect_url": connect_url, "expires_at": expires_at}
 
     return authorize

@@ -8,7 +8,6 @@ from typing import Any
 
 from flask import Response, jsonify, request
 from marshmallow import EXCLUDE, Schema, ValidationError
-from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter
 
 from app import strict_json
@@ -18,11 +17,6 @@ from app.schemas.dumping import dump_of
 from app.schemas.wire import LARGEST_ID
 
 from .marks import Answer, Body, View, mark
-
-_BODY = (InvalidJson, InvalidBody, BodyTooLarge, NotJson)
-
-# What is said of what was sent, before anything is asked.
-UNREAD = (*_BODY, InvalidQuery, HTTPException)
 
 
 class RowId(BaseConverter):
@@ -47,7 +41,8 @@ def reads(schema: type[Schema], *, optional: bool = False) -> Callable[[View], V
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             return view(*args, body=load(loader, _json(optional=optional)), **kwargs)
 
-        return mark(wrapped, *_BODY, body=Body(schema, optional))
+        words = (InvalidJson, InvalidBody, BodyTooLarge, NotJson)
+        return mark(wrapped, *words, body=Body(schema, optional))
 
     return decorate
 

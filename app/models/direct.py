@@ -121,6 +121,19 @@ def _conversions(types: Sequence[Any], dialect: Dialect) -> list[tuple[int, Call
     return [(place, convert) for place, convert in enumerate(converts) if convert is not None]
 
 
+class Steps:
+    """Statements that write one after the other in one transaction; where one can do it all, `postgresql`."""
+
+    def __init__(self, *each: Executable, postgresql: Executable) -> None:
+        self._each = {
+            "sqlite": [Statement(one) for one in each],
+            "postgresql": [Statement(postgresql)],
+        }
+
+    def on(self, dialect: Dialect) -> list[Statement]:
+        return self._each[dialect.name]
+
+
 class Direct:
     """Runs statements on connections of an engine's pool. Raises what a session would raise."""
 
@@ -141,6 +154,14 @@ class Direct:
         Unless it is `forced`, a machine that fails may lose it within a second.
         """
         return self._alone(statement, values, writes=True, forced=forced)
+
+    def run(self, steps: Steps, /, *, forced: bool = True, **values: Any) -> list[Row]:
+        """Run steps, which are committed when this returns; return what the last one returns."""
+        each = steps.on(self._dialect)
+        if len(each) == 1:
+            return self.write(each[0], forced=forced, **values)
+        with self.transaction(forced=forced) as under_way:
+            return under_way.run(steps, **values)
 
     @contextmanager
     def transaction(self, *, forced: bool = True) -> Iterator[Transaction]:
@@ -201,6 +222,13 @@ class Transaction:
         cursor = self._driver.execute(asked.text, asked.parameters(values))
         return asked.converted(cursor.fetchall()) if asked.returns else []
 
+    def run(self, steps: Steps, /, **values: Any) -> list[Row]:
+        """Run all of these steps; return what the last one returns."""
+        found: list[Row] = []
+        for step in steps.on(self._dialect):
+            found = self.all(step, **values)
+        return found
+
     def first(self, statement: Statement, /, **values: Any) -> Row | None:
         rows = self.all(statement, **values)
         return rows[0] if rows else None
@@ -216,6 +244,12 @@ def made(model: type[Model], values: Row) -> Model:
     row = model()
     instance_dict(row).update(zip(_names_of(model), values, strict=True))
     return row
+
+
+def values_of(row: Base) -> dict[str, Any]:
+    """Return what an object has for its columns, by their names: all that an insert of it must be given."""
+    found = instance_dict(row)
+    return {name: found.get(name) for name in _names_of(type(row))}
 
 
 @cache

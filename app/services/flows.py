@@ -6,38 +6,73 @@ import re
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import String, bindparam, select
 
-from app.errors import ReturnToNotAllowed, ServiceNotConfigured, ServiceNotFound, TicketExpired
-from app.extensions import db, reading, registrations, settings, vault
-from app.models import Flow, Grant, Service, now
+from app.errors import (
+    ReturnToNotAllowed,
+    ServiceNotConfigured,
+    ServiceNotFound,
+    TicketExpired,
+    TokenInvalid,
+)
+from app.extensions import db, direct, registrations, settings, vault
+from app.models import Flow, Grant, Service
+from app.models.direct import Statement, columns_of, made
 from app.oauth.flow import CallbackParameters, authorize_url, fingerprint, new_secret
 from app.oauth.provider import Provider, ServiceDeclaration
 from app.oauth.registration import Registration
 from app.providers import provider_of
 
-from . import health
+from . import beginning, health, standing
 from .pending import LIFE, Pending, Stage, Wish, new_row, take
-
-MOST_PER_BROWSER = 10
+from .standing import Caller
 
 _ADDRESS = re.compile(r"(?P<origin>https?://[^/?#\\@\s]+)(?:[/?#][\x21-\x5b\x5d-\x7e]*)?", re.ASCII)
+
+_OFFERED = Statement(
+    select(Service.id).where(Service.name == bindparam("name", type_=String()), Service.enabled)
+)
+_PROVIDER = Statement(select(Flow.provider).where(Flow.key == bindparam("key", type_=String())))
+_GRANT = Statement(
+    select(*columns_of(Grant)).where(
+        Grant.user_id == standing.USER_ID, Grant.provider == bindparam("provider", type_=String())
+    )
+)
 
 
 def ready(service: ServiceDeclaration) -> Registration:
     """Return the registration that connects this service. Raises ServiceNotFound, ServiceNotConfigured."""
     offered(service)
+    return registration_of(service)
+
+
+def offered(service: ServiceDeclaration) -> None:
+    """Return where operators offer this service. Raises ServiceNotFound."""
+    if not direct.all(_OFFERED, name=service.name):
+        raise ServiceNotFound(service=service.display_name)
+
+
+def registration_of(service: ServiceDeclaration) -> Registration:
+    """Return how this service is connected, offered or not. Raises ServiceNotConfigured."""
     registration = registrations[provider_of(service).name]
     if registration is None:
         raise ServiceNotConfigured(service=service.display_name)
     return registration
 
 
-def offered(service: ServiceDeclaration) -> None:
-    """Return where operators offer this service. Raises ServiceNotFound."""
-    row = db.session.scalar(select(Service.enabled).where(Service.name == service.name))
-    if not row:
-        raise ServiceNotFound(service=service.display_name)
+def registration_for(wish: Wish) -> Registration:
+    """Return how a wish is fulfilled. Whether its service is offered is asked by what stores its flow.
+
+    It is asked here where something else is wrong, for that comes after it: ServiceNotFound,
+    ServiceNotConfigured, ReturnToNotAllowed.
+    """
+    try:
+        registration = registration_of(wish.service)
+        check_return_to(wish)
+    except (ServiceNotConfigured, ReturnToNotAllowed):
+        offered(wish.service)
+        raise
+    return registration
 
 
 def check_return_to(wish: Wish) -> None:
@@ -49,34 +84,40 @@ def check_return_to(wish: Wish) -> None:
         raise ReturnToNotAllowed
 
 
-def begin(wish: Wish, *, browser: str | None) -> tuple[str, datetime]:
+def begin(wish: Wish, *, browser: str | None, caller: Caller | None = None) -> tuple[str, datetime]:
     """Store a pending flow; return the authorization URL and when the flow ends.
 
     `browser` is the name of the browser that the callback must come from; None makes an unbound flow.
-    Raises ServiceNotFound, ServiceNotConfigured, ReturnToNotAllowed.
+    Raises ServiceNotFound, ServiceNotConfigured, ReturnToNotAllowed; TokenInvalid where the caller stands no
+    longer, or the user is gone.
     """
-    check_return_to(wish)
-    registration = ready(wish.service)
+    registration = registration_for(wish)
     state, verifier, difference = new_secret(), new_secret(), _difference(wish)
     flow = new_row(wish, Stage.ASKED, key=state, life=LIFE)
     flow.browser = browser and fingerprint(browser)
     flow.redirect_uri = registration.redirect_uri
     flow.seal(vault, verifier.encode())
-    _forget_older(flow)
-    db.session.add(flow)
-    expires_at = flow.expires_at
-    db.session.commit()
+    store(flow, wish.service, caller)
     url = authorize_url(registration, state=state, verifier=verifier, difference=difference)
-    return url, expires_at
+    return url, flow.expires_at
+
+
+def store(flow: Flow, service: ServiceDeclaration, caller: Caller | None) -> None:
+    """Store a flow of this service, or find out why it may not be. Raises TokenInvalid, ServiceNotFound."""
+    if beginning.stored(flow, caller):
+        return
+    if caller is not None:
+        standing.confirm(caller)
+    offered(service)
+    raise TokenInvalid
 
 
 def _difference(wish: Wish) -> tuple[str, ...]:
     """Return the scopes that this wish asks for alone; none: all that are documented."""
     if not wish.missing_only or wish.provider.difference_params is None:
         return ()
-    mine = select(Grant).where(Grant.user_id == wish.user_id, Grant.provider == wish.provider.name)
-    grant = db.session.scalar(mine)
-    return () if grant is None else health.missing_of(grant)
+    found = direct.first(_GRANT, user_id=wish.user_id, provider=wish.provider.name)
+    return () if found is None else health.missing_of(made(Grant, found))
 
 
 def recognize(provider: Provider | None, parameters: CallbackParameters) -> Provider | None:
@@ -86,10 +127,8 @@ def recognize(provider: Provider | None, parameters: CallbackParameters) -> Prov
     """
     if parameters.state is None:
         return None
-    reading()
-    name = db.session.scalar(select(Flow.provider).where(Flow.key == fingerprint(parameters.state)))
-    db.session.rollback()
-    registration = registrations.get(name) if name else None
+    found = direct.first(_PROVIDER, key=fingerprint(parameters.state))
+    registration = None if found is None else registrations.get(found[0])
     if registration is None or not parameters.issued_by(registration):
         return None
     return registration.provider if provider in (None, registration.provider) else None
@@ -121,16 +160,3 @@ def take_held(secret: str, *, browser: str) -> Pending:
     if pending is None:
         raise TicketExpired
     return pending
-
-
-def _forget_older(flow: Flow) -> None:
-    """Keep a browser to ten pending flows, and a user's ended ones out of the way."""
-    ended = delete(Flow).where(
-        Flow.user_id == flow.user_id, Flow.stage != Stage.ANSWERED.value, Flow.expires_at <= now()
-    )
-    db.session.execute(ended)
-    if flow.browser is None:
-        return
-    mine = select(Flow.key).where(Flow.browser == flow.browser, Flow.stage == Stage.ASKED.value)
-    older = db.session.scalars(mine.order_by(Flow.created_at.desc()).offset(MOST_PER_BROWSER - 1)).all()
-    db.session.execute(delete(Flow).where(Flow.key.in_(older)))

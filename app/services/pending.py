@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import String, and_, bindparam, delete, exists, select
 
-from app.extensions import db, vault
+from app.extensions import direct, vault
 from app.models import Flow, User, now
+from app.models.direct import Statement, columns_of, made
 from app.oauth.flow import fingerprint
 from app.oauth.provider import Provider, ServiceDeclaration
 from app.providers import provider_of, service_named
@@ -19,6 +20,15 @@ from app.vault import SealBroken
 from . import alarm
 
 LIFE = timedelta(minutes=10)
+
+_WAITS = and_(
+    Flow.key == bindparam("key", type_=String()),
+    Flow.stage == bindparam("stage", type_=String()),
+    Flow.expires_at > bindparam("at", type_=Flow.expires_at.type),
+)
+_MAY = and_(User.id == Flow.user_id, User.disabled_at.is_(None))
+_FIND = Statement(select(*columns_of(Flow), User.username).join(User, _MAY).where(_WAITS))
+_TAKE = Statement(delete(Flow).where(_WAITS, exists().where(_MAY)).returning(Flow.key))
 
 
 class Stage(Enum):
@@ -58,7 +68,8 @@ class Pending:
     secret: bytes = field(repr=False)
 
 
-def new_row(wish: Wish, stage: Stage, *, key: str, life: timedelta) -> Flow:
+def new_row(wish: Wish, stage: Stage, *, key: str, life: timedelta, straight_on: bool = False) -> Flow:
+    begins = now()
     return Flow(
         key=fingerprint(key),
         stage=stage.value,
@@ -68,40 +79,52 @@ def new_row(wish: Wish, stage: Stage, *, key: str, life: timedelta) -> Flow:
         return_to=wish.return_to,
         replace=wish.replace,
         missing_only=wish.missing_only,
-        expires_at=now() + life,
+        straight_on=straight_on,
+        created_at=begins,
+        expires_at=begins + life,
     )
 
 
 def take(
     stage: Stage, *, key: str, browsers: Collection[str] | None = None, or_unbound: bool = False
 ) -> Pending | None:
-    """Delete the flow and return it: whoever deletes the row has it, and nobody else."""
-    taken = delete(Flow).where(
-        Flow.key == fingerprint(key), Flow.stage == stage.value, Flow.expires_at > now()
-    )
-    if browsers is not None:
-        mine = Flow.browser.in_([fingerprint(browser) for browser in browsers])
-        taken = taken.where(or_(mine, Flow.browser.is_(None)) if or_unbound else mine)
-    flow = db.session.scalar(taken.returning(Flow).execution_options(synchronize_session=False))
-    pending = None if flow is None else seen(flow)
-    if pending is None:
-        db.session.rollback()  # what it holds, if anything, is dealt with when it ends
-    else:
-        db.session.commit()
+    """Delete the flow and return it: whoever deletes the row has it, and nobody else.
+
+    What cannot be had is left as it is: what it holds, if anything, is dealt with when it ends.
+    """
+    found = _find(stage, key)
+    if found is None or not (browsers is None or _is_of(found[0], browsers, or_unbound)):
+        return None
+    pending = _seen(*found)
+    if pending is None or not direct.write(_TAKE, key=found[0].key, stage=stage.value, at=now()):
+        return None
     return pending
 
 
-def seen(flow: Flow) -> Pending | None:
-    """Read a row; None where its user was shut out meanwhile, or its seal does not open."""
-    username = db.session.scalar(
-        select(User.username).where(User.id == flow.user_id, User.disabled_at.is_(None))
-    )
+def look_at(stage: Stage, *, key: str) -> Pending | None:
+    """Return a flow and leave it as it is: whoever takes it next must not go by what is read here."""
+    found = _find(stage, key)
+    return None if found is None else _seen(*found)
+
+
+def _find(stage: Stage, key: str) -> tuple[Flow, str] | None:
+    """Return a flow, and its user's name; None where that user was shut out meanwhile, too."""
+    found = direct.first(_FIND, key=fingerprint(key), stage=stage.value, at=now())
+    return None if found is None else (made(Flow, found[:-1]), found[-1])
+
+
+def _is_of(flow: Flow, browsers: Collection[str], or_unbound: bool) -> bool:
+    if flow.browser is None:
+        return or_unbound
+    return flow.browser in [fingerprint(browser) for browser in browsers]
+
+
+def _seen(flow: Flow, username: str) -> Pending | None:
+    """Read a row; None where its seal does not open."""
     try:
         secret = flow.open(vault) if flow.sealed else b""
     except SealBroken:
         alarm.does_not_open("flows", flow.key[:8])
-        return None
-    if username is None:
         return None
     return Pending(
         wish=Wish(

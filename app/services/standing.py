@@ -38,8 +38,11 @@ STANDS = and_(
     func.coalesce(Login.id, "") == _LOGIN_ID,
 )
 
+# For whom something is written: a caller, whom the statement confirms, or a user who was found before.
+CALLER = select(User.id).select_from(USERS).where(STANDS)
+USER = select(User.id).where(User.id == USER_ID, User.disabled_at.is_(None))
 
-_STANDS = Statement(select(User.id).select_from(USERS).where(STANDS))
+_STANDS = Statement(CALLER)
 
 
 def confirm(caller: Caller) -> None:
@@ -52,13 +55,14 @@ def rows(statement: Statement, caller: Caller, **values: Any) -> list[Row]:
 
     One that writes an event is forced to disk as AUDIT_SYNC says.
     """
-    found = direct.all(statement, forced=settings.audit_sync, **_named(caller), **values)
+    found = direct.all(statement, forced=settings.audit_sync, **named(caller), **values)
     if not found:
         raise TokenInvalid
     return found
 
 
-def _named(caller: Caller) -> dict[str, Any]:
+def named(caller: Caller) -> dict[str, Any]:
+    """Return what a statement that asks `STANDS` must be given."""
     return {
         "user_id": caller.user_id,
         "username_key": caller.username_key,

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
-
 from app.errors import TicketExpired
-from app.extensions import db, reading
-from app.models import Flow, now
-from app.oauth.flow import fingerprint, new_secret
+from app.oauth.flow import new_secret
 
-from .flows import check_return_to, ready
-from .pending import LIFE, Pending, Stage, Wish, new_row, seen, take
+from . import pending
+from .flows import check_return_to, registration_for, store
+from .pending import LIFE, Pending, Stage, Wish, new_row
+from .standing import Caller
 
 HOP_LIFE = timedelta(seconds=60)
 
@@ -24,37 +22,31 @@ class Ticket:
     expires_at: datetime
 
 
-def issue(wish: Wish, *, straight_on: bool) -> Ticket:
-    """Store a wish that a browser will bring; it asks its user first unless it goes straight on."""
+def issue(wish: Wish, *, straight_on: bool, caller: Caller | None = None) -> Ticket:
+    """Store a wish that a browser will bring; it asks its user first unless it goes straight on.
+
+    Raises ReturnToNotAllowed, ServiceNotFound, ServiceNotConfigured; TokenInvalid where the caller is given
+    and stands no longer.
+    """
     check_return_to(wish)
-    ready(wish.service)
-    secret = new_secret()
-    flow = new_row(wish, Stage.TICKET, key=secret, life=HOP_LIFE if straight_on else LIFE)
-    flow.straight_on = straight_on
-    db.session.add(flow)
-    ticket = Ticket(secret, flow.expires_at)
-    db.session.commit()
-    return ticket
+    registration_for(wish)
+    secret, life = new_secret(), HOP_LIFE if straight_on else LIFE
+    flow = new_row(wish, Stage.TICKET, key=secret, life=life, straight_on=straight_on)
+    store(flow, wish.service, caller)
+    return Ticket(secret, flow.expires_at)
 
 
 def look_at(secret: str) -> Pending:
     """Return what a ticket stands for, and leave it usable. Raises TicketExpired."""
-    reading()
-    flow = db.session.scalar(
-        select(Flow).where(
-            Flow.key == fingerprint(secret), Flow.stage == Stage.TICKET.value, Flow.expires_at > now()
-        )
-    )
-    pending = None if flow is None else seen(flow)
-    db.session.rollback()  # whoever redeems it next must not go by what is read here
-    if pending is None:
+    found = pending.look_at(Stage.TICKET, key=secret)
+    if found is None:
         raise TicketExpired
-    return pending
+    return found
 
 
 def redeem(secret: str) -> Pending:
     """Return what a ticket stands for, once. Raises TicketExpired."""
-    pending = take(Stage.TICKET, key=secret)
-    if pending is None:
+    found = pending.take(Stage.TICKET, key=secret)
+    if found is None:
         raise TicketExpired
-    return pending
+    return found

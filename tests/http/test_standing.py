@@ -15,6 +15,8 @@ from app.services import accounts
 from tests.support.service import Service, User
 from tests.support.tokens import claims_of, forge
 
+Change = Callable[[User], None]  # of what a user is
+
 SSH = {"name": "n", "type": "sshes", "data": {"host": "h", "username": "u", "password": "p"}}
 
 
@@ -62,9 +64,7 @@ def test_there_are_such_views(service: Service) -> None:
 
 
 @pytest.mark.parametrize("end", [sign_out, disable, remove])
-def test_whoever_no_longer_stands_gets_what_a_bad_token_gets(
-    service: Service, end: Callable[[User], None]
-) -> None:
+def test_whoever_no_longer_stands_gets_what_a_bad_token_gets(service: Service, end: Change) -> None:
     for method, path in confirming(service):
         user = service.user()
         assert user.call("POST", "/api/users/:username/add/connection", json=SSH).status_code == 201

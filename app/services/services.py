@@ -97,13 +97,10 @@ def declared(name: str) -> ServiceDeclaration:
 
 
 def is_offered(service: ServiceDeclaration) -> bool:
-    reading()
     try:
         offered(service)
     except ServiceNotFound:
         return False
-    finally:
-        db.session.rollback()
     return True
 
 

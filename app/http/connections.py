@@ -26,11 +26,11 @@ blueprint = Blueprint("connections", __name__, url_prefix="/api/users/<username>
 
 
 @blueprint.post("/add/connection")
-@owner(Scope.WRITE)
+@owner(Scope.WRITE, confirms=True)
 @reads(AddConnectionSchema)
 @writes(ConnectionSchema, 201)
 def add(caller: Caller, body: dict[str, Any]) -> Any:
-    return connections.add(user_id=caller.user_id, **body)
+    return connections.add(caller=caller, **body)
 
 
 @blueprint.get("/get/connection/<row_id:id>")

@@ -20,9 +20,11 @@ from sqlalchemy import (
     and_,
     cast,
     collate,
+    column,
     func,
     literal,
     select,
+    table,
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Mapped, mapped_column
@@ -87,6 +89,20 @@ class Connection(Base):
 def masked(outline: Mapping[str, Any]) -> dict[str, Any]:
     """Return the data with the mask for each secret."""
     return {name: MASK if shown is None else shown for name, shown in outline.items()}
+
+
+def next_id() -> tuple[ColumnElement[int], ColumnElement[int]]:
+    """Return the id that the next connection gets, on SQLite and on PostgreSQL. No id is given twice.
+
+    On SQLite it is one more than the highest that there ever was: AUTOINCREMENT keeps it in a table of its
+    own. Another connection may not be added meanwhile: ask it in the transaction that adds this one.
+    """
+    kept = table("sqlite_sequence", column("name"), column("seq", Id))
+    ever = select(kept.c.seq).where(kept.c.name == Connection.__tablename__).scalar_subquery()
+    now = select(func.max(Connection.id)).scalar_subquery()
+    highest: ColumnElement[int] = func.max(func.coalesce(ever, 0), func.coalesce(now, 0))
+    sequence = func.pg_get_serial_sequence(Connection.__tablename__, "id")
+    return highest + 1, func.nextval(sequence, type_=Id)
 
 
 def names_in(outline: ColumnElement[Any]) -> ScalarSelect[str]:

@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Select, String, bindparam, false, insert, literal, select
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    FromClause,
+    Insert,
+    Select,
+    String,
+    bindparam,
+    false,
+    insert,
+    literal,
+    select,
+)
 from structlog.contextvars import get_contextvars
 
 from app.errors import UserNotFound
@@ -41,9 +53,21 @@ def record(action: str, *, user_id: int | None, target: str = "", detail: str = 
     db.session.add(_event(action, user_id=user_id, target=target, detail=detail))
 
 
+def recorded(rows: FromClause) -> Insert:
+    """Return a statement that adds an event for each of these rows. It needs those of `values`."""
+    given = [bindparam(name, type_=AuditEvent.__table__.c[name].type) for name in _GIVEN]
+    return insert(AuditEvent).from_select(_GIVEN, select(*given).select_from(rows), include_defaults=False)
+
+
+def values(action: str, *, user_id: int | None, target: str, detail: str) -> dict[str, Any]:
+    """Return an event's values, with who acts, and from where, as of the context: see `record`."""
+    described = {"action": action, "target": plain(target)[:320], "detail": plain(detail)}
+    return {"at": now(), "user_id": user_id, **described, **_context()}
+
+
 def disclose(action: str, *, user_id: int, target: str, detail: str) -> None:
     """Commit an event by itself, before the secret leaves. AUDIT_SYNC says whether it is forced to disk."""
-    event = _values(action, user_id=user_id, target=target, detail=detail)
+    event = values(action, user_id=user_id, target=target, detail=detail)
     direct.write(_EVENT, forced=settings.audit_sync, **event)
 
 
@@ -122,12 +146,7 @@ def page(
 
 
 def _event(action: str, *, target: str, detail: str, user_id: int | None = None) -> AuditEvent:
-    return AuditEvent(**_values(action, user_id=user_id, target=target, detail=detail))
-
-
-def _values(action: str, *, user_id: int | None, target: str, detail: str) -> dict[str, Any]:
-    described = {"action": action, "target": plain(target)[:320], "detail": plain(detail)}
-    return {"at": now(), "user_id": user_id, **described, **_context()}
+    return AuditEvent(**values(action, user_id=user_id, target=target, detail=detail))
 
 
 def _context() -> dict[str, str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import String, and_, bindparam, cast, func, select
+from sqlalchemy import Select, String, and_, bindparam, cast, func, insert, literal, select
 
 from app import counters
 from app.connection_types import KNOWN_WORDS, ConnectionType, find_type, type_of
@@ -18,11 +19,11 @@ from app.errors import (
     TooManyConnections,
     UnknownConnectionType,
 )
-from app.extensions import db, reading, settings, vault
-from app.models import Connection, User
+from app.extensions import db, direct, reading, settings, vault
+from app.models import Connection, User, now
 from app.models.base import Id
-from app.models.connection import has_plain_names, names_in
-from app.models.direct import columns_of, made
+from app.models.connection import has_plain_names, names_in, next_id
+from app.models.direct import Statement, Steps, Transaction, columns_of, made, values_of
 from app.vault import SealBroken
 
 from . import alarm, audit, standing
@@ -44,28 +45,77 @@ _READ = audit.told_with(
 )
 
 
-def add(*, user_id: int, name: str, type: str, data: Mapping[str, Any]) -> Opened:
-    """Store a connection. Raises UnknownConnectionType, InvalidData, TooManyConnections."""
+def _locking(whom: Select[int]) -> Statement:
+    """Return what locks the row of whom a connection is added for, and tells the id that it gets."""
+    here, there = next_id()
+    locking = whom.with_for_update(of=User, key_share=True)
+    return Statement(whom.add_columns(here), postgresql=locking.add_columns(there))
+
+
+def _adding() -> Steps:
+    """Return what adds a connection and the event of it, where its user may have one more."""
+    count = select(func.count()).where(Connection.user_id == standing.USER_ID).scalar_subquery()
+    room = select(literal(1)).where(count < bindparam("most", type_=Id)).cte("room")
+    names = [column.name for column in columns_of(Connection)]
+    values = [bindparam(column.name, type_=column.type) for column in columns_of(Connection)]
+    row = insert(Connection).from_select(names, select(*values).select_from(room), include_defaults=False)
+    told, added = audit.recorded(room), row.returning(Connection.id)
+    return Steps(told, added, postgresql=added.add_cte(told.cte("told")))
+
+
+_LOCK_CALLER, _LOCK_USER = _locking(standing.CALLER), _locking(standing.USER)
+_ADD = _adding()
+
+
+def add(*, caller: Caller, name: str, type: str, data: Mapping[str, Any]) -> Opened:
+    """Store a connection. Raises UnknownConnectionType, InvalidData, TooManyConnections, TokenInvalid."""
     shape = find_type(type)
     if shape is None:
         raise UnknownConnectionType(known=", ".join(KNOWN_WORDS))
-    row = store(user_id=user_id, name=name, type=type, data=data, shape=shape)
-    opened = Opened(row.id, row.name, row.type, row.open(vault))
-    db.session.commit()
-    return opened
+    return store(user_id=caller.user_id, name=name, type=type, data=data, shape=shape, caller=caller)
 
 
 def store(
-    *, user_id: int, name: str, type: str, data: Mapping[str, Any], shape: ConnectionType
-) -> Connection:
-    """Add the row, sealed, to the transaction under way. `type` may be any word; the data fits `shape`."""
+    *,
+    user_id: int,
+    name: str,
+    type: str,
+    data: Mapping[str, Any],
+    shape: ConnectionType,
+    caller: Caller | None = None,
+) -> Opened:
+    """Store a connection, sealed. `type` may be any word; the data fits `shape`.
+
+    Two at once cannot both be the last that is allowed: each counts under a lock on the user. Raises
+    InvalidData, TooManyConnections; TokenInvalid where the user is gone, or the caller stands no longer.
+    """
     kept = checked(shape, data, stored={})
-    _refuse_more_than_allowed(user_id)
-    row = Connection(user_id=user_id, name=name, type=type, outline={}, sealed=b"")
-    db.session.add(row)
-    db.session.flush()
-    seal(row, kept)
-    audit.record("connection.add", user_id=user_id, target=f"connection:{row.id}", detail=fields_of(kept))
+    with direct.transaction() as under_way:
+        id = _next_of(under_way, user_id, caller)
+        row = _sealed(kept, id=id, user_id=user_id, name=name, type=type)
+        event = audit.values(
+            "connection.add", user_id=user_id, target=f"connection:{id}", detail=fields_of(kept)
+        )
+        if not under_way.run(_ADD, most=settings.max_connections_per_user, **event | values_of(row)):
+            raise TooManyConnections
+    return Opened(row.id, row.name, row.type, kept)
+
+
+def _next_of(under_way: Transaction, user_id: int, caller: Caller | None) -> int:
+    """Lock the user, and return the id of the connection that is added next. Raises TokenInvalid."""
+    if caller is None:
+        found = under_way.first(_LOCK_USER, user_id=user_id)
+    else:
+        found = under_way.first(_LOCK_CALLER, **standing.named(caller))
+    if found is None:
+        raise TokenInvalid
+    return int(found[1])
+
+
+def _sealed(data: Mapping[str, Any], **values: Any) -> Connection:
+    at = now()
+    row = Connection(incarnation=secrets.token_hex(16), created_at=at, updated_at=at, **values)
+    seal(row, data)
     return row
 
 
@@ -186,12 +236,3 @@ def checked(shape: ConnectionType, data: Mapping[str, Any], *, stored: Mapping[s
     if problems := shape.check(kept) | problems:
         raise InvalidData(details=problems)
     return kept
-
-
-def _refuse_more_than_allowed(user_id: int) -> None:
-    """Count under a lock on the user, so that two at once cannot both be the last."""
-    if db.session.scalar(select(User.id).where(User.id == user_id).with_for_update()) is None:
-        raise TokenInvalid
-    count = db.session.scalar(select(func.count()).where(Connection.user_id == user_id)) or 0
-    if count >= settings.max_connections_per_user:
-        raise TooManyConnections

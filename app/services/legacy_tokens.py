@@ -63,7 +63,6 @@ class LegacyToken(NamedTuple):
 def add(*, user_id: int, name: str, token_type: str, token: str) -> None:
     """Store a token under any type word. Raises InvalidData, TooManyConnections."""
     connections.store(user_id=user_id, name=name, type=token_type, data={"token": token}, shape=LONE_TOKEN)
-    db.session.commit()
 
 
 def get(*, caller: Caller, name: str, token_type: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -185,3 +186,69 @@ def test_many_at_once_store_no_more_than_allowed(start_service: StartService) ->
             found = [answer.status_code for answer in pool.map(add, [user] * 20)]
         assert sorted(found) == [201] * 2 + [409] * 18
         assert len(listed(user)) == 2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"z": 1, "a": {"y": [1.0, -0.0, 1e300, 2**70, None], "b": {}}, "m": "", "é": "\u202e🔑", "f": False},
+        {"b": None, "a": "---x", "c": [None, {"n": None}]},
+    ],
+)
+def test_what_is_told_of_an_addition_is_what_is_read(anybody: User, data: dict[str, Any]) -> None:
+    added = add(anybody, "custom", data)
+    found = anybody.call("GET", f"/api/users/:username/get/connection/{added.json()['id']}")
+    told, kept = (re.sub(r'"id":"?\d+"?', '"id"', answer.text) for answer in (added, found))
+    assert told == kept and list(added.json()["data"]) == list(found.json()["data"])
+
+
+def test_what_is_told_of_an_addition_is_what_is_read_of_every_type(anybody: User) -> None:
+    data = {"password": "p", "port": 22, "host": "h", "extra": {"x": 1}, "username": "u", "private_key": "k"}
+    added = add(anybody, "sshes", data)
+    assert added.status_code == 201, added.text
+    found = read(anybody, added.json()["id"])
+    assert list(added.json()["data"].items()) == list(found["data"].items())
+
+
+def test_an_id_is_given_once(service: Service, anybody: User) -> None:
+    other = service.user()
+    first = stored(anybody)
+    anybody.call("DELETE", f"/api/users/:username/connection/delete/{first}")
+    second = stored(other)
+    body = {"name": "", "token_type": "git", "token": "t"}
+    anybody.call("POST", "/api/users/:username/connections/addtoken", json=body)
+    third = int(listed(anybody)[-1]["id"])
+    anybody.call("DELETE", f"/api/users/:username/connection/delete/{third}")
+    assert first < second < third < stored(other)
+
+
+def test_additions_of_many_users_at_once_have_ids_of_their_own(service: Service) -> None:
+    users = [service.user() for _ in range(4)]
+    with ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(stored, users * 6))
+    assert len(set(ids)) == 24
+    assert all(read(user, row["id"])["data"] == {"token": "t"} for user in users for row in listed(user))
+
+
+def test_no_more_than_allowed_whichever_way_they_come(start_service: StartService) -> None:
+    user = start_service(MAX_CONNECTIONS_PER_USER="2").user()
+    body = {"name": "", "token_type": "git", "token": "t"}
+    ways = [
+        lambda: add(user),
+        lambda: user.call("POST", "/api/users/:username/connections/addtoken", json=body),
+    ]
+    with ThreadPoolExecutor(20) as pool:
+        found = [answer.status_code for answer in pool.map(lambda way: way(), ways * 10)]
+    assert sorted(found) == [201] * 2 + [409] * 18
+    events = user.call("GET", "/api/audit").json()["events"]
+    assert [event["action"] for event in events].count("connection.add") == 2
+
+
+def test_what_is_wrong_with_an_addition_is_told_to_those_who_stand(service: Service) -> None:
+    user = service.user()
+    path, bad = "/api/users/:username/add/connection", {"name": "n", "type": "nothing", "data": {"a": 1}}
+    assert user.call("POST", path, json=bad).json()["code"] == "unknown_type"
+    assert user.call("POST", path, json={}).json()["code"] == "invalid_body"
+    user.call("POST", "/api/auth/logout")
+    for body in (bad, {}):
+        assert user.call("POST", path, json=body).json()["code"] == "token_invalid"

@@ -64,9 +64,7 @@ def _new(caller: Caller, type: str, refusal: LatchkeyError | None = None) -> Res
 def add(caller: Caller, type: str) -> AnyResponse:
     shape, sent = _shape(type), forms.fields()
     name = load(_name, {"name": sent.get("name", "")})["name"]
-    added = connections.add(
-        user_id=caller.user_id, name=name, type=shape.name, data=entries.data(shape, sent)
-    )
+    added = connections.add(caller=caller, name=name, type=shape.name, data=entries.data(shape, sent))
     flash("It is stored, sealed.", "good")
     return redirect(url_for(".look", id=added.id), 303)
 

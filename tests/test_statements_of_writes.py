@@ -1,0 +1,126 @@
+"""What is written often asks the database little, and never walks through a table for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from sqlalchemy import insert, text, update
+
+from app.extensions import db
+from app.models import Connection, Flow
+from app.services import browser_sessions
+from tests.conftest import start
+from tests.support.browser import Agent
+from tests.support.databases import PostgresqlDatabases, SqliteDatabases
+from tests.support.providers import Sandbox
+from tests.support.service import Service, User
+from tests.support.statements import noted, plan_of, walked_through
+from tests.test_statements import LARGE, ROWS, _fill
+
+SSH = {"name": "n", "type": "sshes", "data": {"host": "h", "username": "u", "password": "p"}}
+WRITTEN = (*LARGE, "connections")
+
+
+def _fill_more(service: Service) -> None:
+    """Give each user a connection, and each flow a browser; let those who come get ids that are free."""
+    row = {"name": "n", "type": "custom", "outline": {"a": None}, "sealed": b""}
+    with service.app.app_context():
+        db.session.execute(insert(Connection), [{**row, "user_id": id} for id in range(1, ROWS + 1)])
+        db.session.execute(update(Flow).values(browser=Flow.key))
+        if db.engine.dialect.name == "postgresql":
+            db.session.execute(text("SELECT setval('users_id_seq', max(id)) FROM users"))
+        db.session.commit()
+        db.session.execute(text("ANALYZE"))
+        db.session.commit()
+
+
+@pytest.fixture(scope="module")
+def filled(databases: SqliteDatabases | PostgresqlDatabases, sandbox: Sandbox) -> Iterator[Service]:
+    service = start(databases.new(), sandbox)
+    _fill(service)
+    _fill_more(service)
+    yield service
+    service.close()
+
+
+@pytest.fixture(scope="module")
+def writer(filled: Service) -> User:
+    """Somebody whose token is remembered: at its first use it is asked whose it is."""
+    user = filled.user()
+    assert user.call("GET", "/api/connections/spotify").status_code == 302
+    return user
+
+
+def start_spotify(user: User) -> int:
+    return user.call("GET", "/api/connections/spotify").status_code
+
+
+def start_github(user: User) -> int:
+    return user.call("GET", "/api/connections/github").status_code
+
+
+def authorize(user: User) -> int:
+    return user.call("POST", "/api/connections/spotify/authorize").status_code
+
+
+def access_url(user: User) -> int:
+    return user.call("GET", "/api/user/connection/access/github").status_code
+
+
+def add(user: User) -> int:
+    return user.call("POST", "/api/users/:username/add/connection", json=SSH).status_code
+
+
+def save_session(user: User) -> int:
+    with user.service.app.app_context():
+        browser_sessions.save("saved", b"data", timedelta(hours=1))
+    return 200
+
+
+def callback_of_nobody(user: User) -> int:
+    return user.service.call("GET", "/api/connections/spotify/callback?code=x&state=nobodys").status_code
+
+
+# What is done; how it is answered; how many statements of SQLite's, and of PostgreSQL's.
+WAYS: Mapping[str, tuple[Callable[[User], int], int, int, int]] = {
+    "start at Spotify": (start_spotify, 302, 2, 1),
+    "start at GitHub, and the browser's session": (start_github, 302, 3, 2),
+    "authorize: a flow and a ticket": (authorize, 200, 4, 2),
+    "access URL": (access_url, 200, 2, 1),
+    "add a connection": (add, 201, 3, 2),
+    "save a session": (save_session, 200, 1, 1),
+    "callback of no flow": (callback_of_nobody, 400, 1, 1),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_write_asks_little(filled: Service, writer: User, way: str) -> None:
+    do, status, on_sqlite, on_postgresql = WAYS[way]
+    with noted(filled.app) as asked:
+        assert do(writer) == status
+    most = on_postgresql if "postgresql" in filled.environ["DATABASE_URL"] else on_sqlite
+    assert len(asked) == most, "\n".join(statement for statement, _ in asked)
+    check_plans(filled, asked)
+
+
+def test_a_callback_finds_and_takes_its_flow(filled: Service, writer: User) -> None:
+    agent = Agent(filled)
+    [state] = parse_qs(urlsplit(agent.start(writer, "spotify")).query)["state"]
+    with noted(filled.app) as asked:
+        answer = agent.call("GET", f"/api/connections/spotify/callback?error=access_denied&state={state}")
+    assert answer.json()["code"] == "oauth_error"
+    of_flows = [one for one in asked if "flows" in one[0]]
+    assert len(of_flows) == 3, (
+        of_flows
+    )  # whose it is, before its lane is entered; what it is; that it is ours
+    check_plans(filled, of_flows)
+
+
+def check_plans(service: Service, asked: list[Any]) -> None:
+    for statement in asked:
+        plan = plan_of(service.app, statement)
+        assert not any(walked_through(plan, table) for table in WRITTEN), f"{statement[0]}\n{plan}"

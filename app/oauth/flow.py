@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from requests_oauthlib import OAuth2Session
+from oauthlib.oauth2 import WebApplicationClient
 
 from .registration import Registration
 
@@ -44,12 +44,10 @@ def authorize_url(
     """
     provider = registration.provider
     added = (provider.difference_params or {}) if difference else {}
-    url, _ = OAuth2Session(
-        registration.client_id,
+    url = WebApplicationClient(registration.client_id).prepare_request_uri(
+        registration.authorize_url,
         redirect_uri=registration.redirect_uri,
         scope=provider.scope_separator.join(difference or registration.scopes),
-    ).authorization_url(
-        registration.authorize_url,
         state=state,
         code_challenge=s256(verifier),
         code_challenge_method="S256",

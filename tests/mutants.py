@@ -64,6 +64,8 @@ CLAIMS = "app/services/claims.py"
 PUBLISHED = "app/oauth/issuer_keys.py"
 PROVISION = "app/services/provisioning.py"
 INSIDE = "app/hosting.py"
+BEGINNING = "app/services/beginning.py"
+BEGUN = ("tests/http/test_beginning.py",)
 FIFTY_REPLAYS = ("tests/http/test_flows.py::test_fifty_replays_at_once_make_one_token_request",)
 
 MUTANTS = (
@@ -155,17 +157,25 @@ MUTANTS = (
     Mutant(
         "state: taken by one statement",
         "app/services/pending.py",
-        "flow = db.session.scalar(taken.returning(Flow).execution_options(synchronize_session=False))",
-        "flow = db.session.scalar(select(Flow).where(Flow.key == fingerprint(key)))\n"
-        "    db.session.execute(taken.execution_options(synchronize_session=False))",
+        "if pending is None or not direct.write(_TAKE, key",
+        "if pending is None or None is direct.write(_TAKE, key",
         FIFTY_REPLAYS,
     ),
     Mutant(
         "state: of this browser",
         "app/services/pending.py",
-        "taken = taken.where(or_(mine, Flow.browser.is_(None)) if or_unbound else mine)",
-        "pass",
+        "if found is None or not (browsers is None or _is_of(found[0], browsers, or_unbound)):",
+        "if found is None:",
         ("tests/http/test_flows.py",),
+    ),
+    Mutant("start: only of a service that is on", BEGINNING, "whom.where(_OFFERED)", "whom", BEGUN),
+    Mutant("start: room is made for those who may", BEGINNING, "== user_id,", "== standing.USER_ID,", BEGUN),
+    Mutant(
+        "refusals: told to those who stand alone",
+        CALLER,
+        "standing.confirm(caller)\n        raise",
+        "raise",
+        (*BEGUN, "tests/http/test_connections.py"),
     ),
     Mutant(
         "revocation: not of an account that lives here",

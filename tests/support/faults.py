@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import struct
 import threading
@@ -35,6 +36,9 @@ class RefusedCommit:
         fields = f"SERROR\0VERROR\0C{self.sqlstate}\0Minjected\0\0".encode()
         return b"E" + struct.pack("!i", len(fields) + 4) + fields + b"Z" + struct.pack("!i", 5) + b"I"
 
+
+_WRITES = re.compile(rb"INSERT INTO|UPDATE \w+ SET|DELETE FROM")
+_PREPARED = re.compile(rb"_pg3_\d+")  # as psycopg names what it prepares
 
 ROLLBACK = b"Q" + struct.pack("!i", 13) + b"ROLLBACK\0"
 
@@ -98,6 +102,8 @@ class _Link:
         self._proxy, self._near, self._far = proxy, near, far
         self._ends_at_next_answer = False
         self._next_answer = b""
+        self._begun = False  # a transaction, by its own word
+        self._prepared: set[bytes] = set()  # what writes
         for pump in (self._ask, self._answer):
             threading.Thread(target=self._run, args=(pump,), daemon=True).start()
 
@@ -115,7 +121,7 @@ class _Link:
     def _ask(self) -> None:
         while data := self._near.recv(CHUNK):
             self._proxy.flows.wait()
-            fault, commits = self._proxy.fault, b"COMMIT" in data
+            fault, commits = self._proxy.fault, self._commits(data)
             if commits and self._proxy.spare:
                 self._proxy.spare -= 1
                 commits = False
@@ -125,6 +131,16 @@ class _Link:
             if isinstance(fault, RefusedCommit) and commits:
                 self._next_answer, data = fault.answer(), ROLLBACK
             self._far.sendall(data)
+
+    def _commits(self, data: bytes) -> bool:
+        """Tell whether this commits: by its own word, or as a statement that writes and is alone."""
+        names, writes = set(_PREPARED.findall(data)), _WRITES.search(data) is not None
+        if writes:
+            self._prepared |= names
+        if b"COMMIT" in data or b"ROLLBACK" in data or b"BEGIN" in data:
+            self._begun = b"BEGIN" in data
+            return b"COMMIT" in data
+        return not self._begun and (writes or bool(names & self._prepared))
 
     def _answer(self) -> None:
         while data := self._far.recv(CHUNK):

@@ -11,8 +11,8 @@ from sqlalchemy import update
 from app.extensions import db
 from app.http import marks
 from app.models import User as UserRow
-from app.services import accounts
-from tests.support.service import Service, User
+from app.services import accounts, services
+from tests.support.service import Service, StartService, User
 from tests.support.tokens import claims_of, forge
 
 Change = Callable[[User], None]  # of what a user is
@@ -118,3 +118,24 @@ def test_another_users_name_tells_nothing_to_whoever_left(service: Service) -> N
     assert user.call("GET", path).status_code == 403
     sign_out(user)
     assert user.call("GET", path).status_code == 401
+
+
+def test_the_list_of_no_services_is_empty_for_those_who_stand_alone(start_service: StartService) -> None:
+    service = start_service()
+    user, path = service.user(), "/api/connections"
+    with service.app.app_context():
+        for row in services.all_rows():
+            services.set_enabled(name=row.name, enabled=False)
+    assert user.call("GET", path).json() == {"connections": []}
+    sign_out(user)
+    assert user.call("GET", path).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/connections/github/token?min_ttl=x", "/api/users/:username/connection/gettoken"]
+)
+def test_what_cannot_be_read_is_refused_to_those_who_stand_alone(user: User, path: str) -> None:
+    method, sent = ("GET", None) if "?" in path else ("POST", b"{")
+    assert user.call(method, path, data=sent).status_code in (400, 415)
+    sign_out(user)
+    assert user.call(method, path, data=sent).status_code == 401

@@ -72,39 +72,45 @@ MUTANTS = (
     Mutant(
         "lease: not while another's runs",
         LEASES,
-        "or_(Grant.lease_until.is_(None), Grant.lease_until < clock())",
+        "or_(Grant.lease_until.is_(None), Grant.lease_until < moment())",
         ALWAYS,
     ),
-    Mutant("lease: of the generation seen", LEASES, "Grant.generation == grant.generation", ALWAYS),
-    Mutant("lease: of the incarnation seen", LEASES, "Grant.incarnation == grant.incarnation", ALWAYS),
+    Mutant("lease: of the generation seen", LEASES, "Grant.generation == _GENERATION)", f"{ALWAYS})"),
+    Mutant("lease: of the incarnation seen", LEASES, "Grant.incarnation == _INCARNATION, ", ""),
     Mutant(
         "lease: not before the back-off ends",
         LEASES,
-        "or_(Grant.retry_at.is_(None), Grant.retry_at <= clock())",
+        "or_(Grant.retry_at.is_(None), Grant.retry_at <= moment())",
         ALWAYS,
     ),
     Mutant("lease: not of an ended grant", LEASES, "Grant.ended_at.is_(None)", ALWAYS),
-    Mutant("lease: its own node goes on", LEASES, "Grant.lease_node == spool.node,", "Grant.id.is_(None),"),
+    Mutant("lease: its own node goes on", LEASES, "Grant.lease_node == _NODE,", "Grant.id.is_(None),"),
     Mutant(
-        "lease: other nodes wait", LEASES, "Grant.lease_until < clock(-_patience().total_seconds())", ALWAYS
+        "lease: other nodes wait",
+        LEASES,
+        'Grant.lease_until < moment(bindparam("before_patience", type_=Float()))',
+        ALWAYS,
     ),
-    Mutant("commit: only under the lease", LEASES, "Grant.lease_owner == lease.owner,", f"{ALWAYS},"),
-    Mutant("commit: only on this generation", LEASES, "Grant.generation == lease.place.generation", ALWAYS),
-    Mutant(
-        "commit: only on this incarnation", LEASES, "Grant.incarnation == lease.place.incarnation", ALWAYS
-    ),
+    Mutant("commit: only under the lease", LEASES, "Grant.lease_owner == _OWNER,", f"{ALWAYS},"),
+    Mutant("commit: only on this generation", LEASES, "    Grant.generation == _GENERATION,\n", ""),
+    Mutant("commit: only on this incarnation", LEASES, "    Grant.incarnation == _INCARNATION,\n", ""),
     Mutant(
         "re-read: under the lease",
-        REFRESHING,
-        f"{HELD}\n    if row is None:\n        db.session.rollback()\n        return None\n"
-        "    grant, at = row\n    attempt",
-        f"{UNHELD}\n    grant, at = row\n    attempt",
+        LEASES,
+        ".where(HELD)\n    .values(attempted_at",
+        ".where(Grant.id == _ID)\n    .values(attempted_at",
     ),
     Mutant(
         "re-read: before an answer is stored",
-        REFRESHING,
-        f"fresh)\n    {HELD}",
-        f"fresh)\n    {UNHELD}",
+        SPOOLED,
+        "where(leases.HELD, *_AS_SEEN)",
+        "where(Grant.id == leases._ID)",
+    ),
+    Mutant(
+        "answer: what others have written stays",
+        SPOOLED,
+        "where(leases.HELD, *_AS_SEEN)",
+        "where(leases.HELD)",
     ),
     Mutant(
         "re-read: before a grant is said to be dead",
@@ -112,7 +118,7 @@ MUTANTS = (
         f'none."""\n    {HELD}',
         f'none."""\n    {UNHELD}',
     ),
-    Mutant("attempt: recorded before the call", REFRESHING, "grant.attempted_at = at\n", "pass\n"),
+    Mutant("attempt: recorded before the call", LEASES, "attempted_at=clock(), ", ""),
     Mutant("failure: only one kind marks", REFRESHING, "kind is Kind.DEAD_GRANT", "kind", TOKEN),
     Mutant(
         "spool: looked into before the provider is asked",

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Float, ScalarSelect, literal, select
+from sqlalchemy import BindParameter, Float, ScalarSelect, literal, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
 
@@ -15,17 +15,21 @@ from .base import Instant
 
 
 class clock(FunctionElement):  # type: ignore[type-arg]  # noqa: N801 - reads as the SQL function it is
-    """`clock()` is the moment at which the statement runs; `clock(20)` is twenty seconds later."""
+    """`clock()` is the moment at which the statement runs; `clock(20)` is twenty seconds later.
+
+    How much later may be told with the statement, by a `bindparam` of the type Float.
+    """
 
     inherit_cache = True
     name = "clock"
     type = Instant()
 
-    def __init__(self, seconds: float = 0) -> None:
-        super().__init__(literal(float(seconds), Float))
+    def __init__(self, seconds: float | BindParameter[float] = 0) -> None:
+        told = isinstance(seconds, BindParameter)
+        super().__init__(seconds if told else literal(float(seconds), Float))
 
 
-def moment(seconds: float = 0) -> ScalarSelect[datetime]:
+def moment(seconds: float | BindParameter[float] = 0) -> ScalarSelect[datetime]:
     """Return `clock(seconds)` as the moment at which the statement began, for a column to be compared with.
 
     The clock itself moves on from row to row, so that PostgreSQL would look at every row and at no index.

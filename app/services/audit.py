@@ -14,8 +14,10 @@ from sqlalchemy import (
     Insert,
     Select,
     String,
+    Update,
     bindparam,
     false,
+    func,
     insert,
     literal,
     select,
@@ -25,7 +27,7 @@ from structlog.contextvars import get_contextvars
 from app.errors import UserNotFound
 from app.extensions import db, direct, reading, settings
 from app.models import AuditEvent, User, now
-from app.models.direct import Statement, relaxing
+from app.models.direct import Statement, Steps, relaxing
 from app.usernames import key_if_possible
 
 from .standing import USER_ID
@@ -99,6 +101,20 @@ def told_with(
     of_it = told.returning(AuditEvent.id, relaxing()).cte("told")
     both = select(*rows.c, select(of_it.c.id).exists())
     return Statement(found.add_columns(false()), postgresql=both)
+
+
+def told_of(change: Update, key: ColumnElement[Any]) -> Steps:
+    """Return a change of one row and the event of it, which is committed with it or not at all.
+
+    It returns nothing where it has changed nothing, and needs the values of `values`.
+    """
+    changed = change.returning(key).cte("changed")
+    of_last_step = select(literal(1)).where(func.changes() > 0).subquery()  # SQLite counts them
+    return Steps(
+        change,
+        recorded(of_last_step).returning(AuditEvent.id),
+        postgresql=recorded(changed).returning(AuditEvent.id),
+    )
 
 
 def told() -> dict[str, Any]:

@@ -18,6 +18,31 @@ LATEST_START = timedelta(days=1)  # a new token is left alone for a day, or for 
 
 _MOMENTS = ("at", "expires_at", "refresh_expires_at")
 
+# What `keep` sets of a row whose user was not asked; and what it looks at that others may have changed.
+KEPT = (
+    "generation",
+    "sealed",
+    "token_at",
+    "expires_at",
+    "refresh_expires_at",
+    "scopes_granted",
+    "renewable",
+    "due_at",
+    "ends_at",
+    "warned_days",
+    "attempts",
+    "attempted_at",
+    "failure",
+    "failed_at",
+    "failing_days",
+    "retry_at",
+    "ended_at",
+    "lease_owner",
+    "lease_node",
+    "lease_until",
+)
+LOOKED_AT = ("last_used_at", "ends_at", "warned_days")
+
 
 @dataclass(frozen=True, slots=True)
 class Fresh:

@@ -42,6 +42,7 @@ class _Attempt:
 
     lease: Lease
     registration: Registration
+    grant: Grant
     before: Fresh
     clock: Reading
 
@@ -76,36 +77,47 @@ def _renew(lease: Lease, slot: Slot, deadline: Deadline) -> Kind | None:
 
 
 def _begin(lease: Lease) -> _Attempt | None:
-    """Read the row again under its lease, and record the attempt; None where there is none to make."""
-    row = leases.held(lease)
-    if row is None:
-        db.session.rollback()
+    """Record the attempt, and read the row again under its lease; None where there is none to make."""
+    found = leases.attempt(lease)
+    if found is None:
         return None
-    grant, at = row
-    attempt = _attempt(lease, grant, at)
-    if attempt is not None:
-        grant.attempted_at = at
-        grant.attempts += 1
-    db.session.commit()
+    attempt = _attempt(lease, *found)
+    if attempt is None:
+        _take_back(lease)
     return attempt
 
 
 def _attempt(lease: Lease, grant: Grant, at: datetime) -> _Attempt | None:
-    registration = registrations[grant.provider]
+    registration, tokens = registrations[grant.provider], _opened(grant)
+    if registration is None or tokens is None or not _can_renew(registration, grant, tokens, at):
+        return None
+    return _Attempt(lease, registration, grant, _as_it_is(grant, tokens, at), Reading(at))
+
+
+def _opened(grant: Grant) -> Tokens | None:
     try:
-        tokens = grant.open(vault)
+        return grant.open(vault)
     except SealBroken:
+        return None
+
+
+def _take_back(lease: Lease) -> None:
+    """Say in the leased row why no attempt is made."""
+    row = leases.held(lease)
+    if row is None:
+        db.session.rollback()
+        return
+    grant, at = row
+    grant.attempts -= 1
+    if _opened(grant) is None:
         alarm.does_not_open("grants", grant.id)
         grant.due_at = at + UNREADABLE_FOR
         grant.release()
-        return None
-    if registration is None:
+    elif registrations[grant.provider] is None:
         _fail(grant, ProviderFailure(Failure.NOT_READY), at)
-        return None
-    if not _can_renew(registration, grant, tokens, at):
+    else:
         _leave(grant, at)
-        return None
-    return _Attempt(lease, registration, _as_it_is(grant, tokens, at), Reading(at))
+    db.session.commit()
 
 
 def _can_renew(registration: Registration, grant: Grant, tokens: Tokens, at: datetime) -> bool:
@@ -149,6 +161,16 @@ def _store(attempt: _Attempt, answer: TokenAnswer, slot: Slot, deadline: Deadlin
     """Spool the answer, store it where the lease still holds, and forget it on disk."""
     lease, fresh = attempt.lease, _fresh(attempt, answer)
     entry = spooled.put(slot, lease.place, fresh)
+    if spooled.store_unmoved(lease, attempt.grant, fresh):
+        counters.refreshes.labels(fresh.provider, counters.RENEWED).inc()
+    else:
+        _store_as_it_is(lease, fresh, deadline)
+    if entry is not None:
+        entry.drop()
+
+
+def _store_as_it_is(lease: Lease, fresh: Fresh, deadline: Deadline) -> None:
+    """Store an answer in a row that has changed since the attempt was recorded, or settle what is spare."""
     row = leases.held(lease)
     if row is None:
         db.session.rollback()
@@ -157,8 +179,6 @@ def _store(attempt: _Attempt, answer: TokenAnswer, slot: Slot, deadline: Deadlin
         spooled.store(row[0], fresh)
         db.session.commit()
         counters.refreshes.labels(fresh.provider, counters.RENEWED).inc()
-    if entry is not None:
-        entry.drop()
 
 
 def _fresh(attempt: _Attempt, answer: TokenAnswer) -> Fresh:

@@ -6,22 +6,35 @@ import json
 import logging
 from time import time
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select, update
 
 from app import counters
-from app.extensions import db, spool, vault
+from app.extensions import db, direct, spool, vault
 from app.models import Grant
 from app.oauth.outbound import Deadline
 from app.spool import Entry, Place, Slot
 from app.vault import SealBroken
 
-from . import audit, ending, keeping, revocations
-from .keeping import Fresh
+from . import audit, ending, keeping, leases, revocations
+from .keeping import KEPT, LOOKED_AT, Fresh
+from .leases import Lease
 
 UNDECIDED = 60.0  # seconds are more than a callback has for storing what its code has brought
 STRANDED = 1.0  # seconds from disk to database are enough for a process that lives
 
 log = logging.getLogger(__name__)
+
+_COLUMNS = Grant.__table__.c
+_AS_SEEN = [
+    _COLUMNS[name].is_not_distinct_from(bindparam(f"seen_{name}", type_=_COLUMNS[name].type))
+    for name in LOOKED_AT
+]
+_STORE = audit.told_of(
+    update(Grant)
+    .where(leases.HELD, *_AS_SEEN)
+    .values({name: bindparam(f"kept_{name}", type_=_COLUMNS[name].type) for name in KEPT}),
+    _COLUMNS.id,
+)
 
 
 def put(slot: Slot, place: Place, fresh: Fresh) -> Entry | None:
@@ -35,9 +48,25 @@ def put(slot: Slot, place: Place, fresh: Fresh) -> Entry | None:
 
 def store(grant: Grant, fresh: Fresh) -> None:
     """Make an answer the tokens of this row, which is locked. Part of the transaction under way."""
-    action = "grant.refresh" if grant.ended_at is None else "grant.restore"
+    action = _told_of(grant)
     keeping.keep(grant, fresh, consented=False)
     audit.record(action, user_id=grant.user_id, target=grant.provider)
+
+
+def store_unmoved(lease: Lease, seen: Grant, fresh: Fresh) -> bool:
+    """Do the same, and commit it, if the row is held and as it was seen; tell whether it was.
+
+    `seen` is part of no session, and is then what the row is.
+    """
+    action, before = _told_of(seen), {f"seen_{name}": getattr(seen, name) for name in LOOKED_AT}
+    keeping.keep(seen, fresh, consented=False)
+    after = {f"kept_{name}": getattr(seen, name) for name in KEPT}
+    event = audit.values(action, user_id=seen.user_id, target=seen.provider, detail="")
+    return bool(direct.run(_STORE, **event, **lease.names(), **before, **after))
+
+
+def _told_of(grant: Grant) -> str:
+    return "grant.refresh" if grant.ended_at is None else "grant.restore"
 
 
 def settle(place: Place, fresh: Fresh, deadline: Deadline) -> bool:

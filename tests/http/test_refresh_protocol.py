@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -18,7 +19,7 @@ from app.extensions import spool
 from app.models import Grant
 from app.oauth.outbound import Deadline
 from app.providers import provider_named
-from app.services import leases, refreshing, spooled, tokens
+from app.services import keeping, leases, refreshing, spooled, tokens
 from app.services.keeping import Fresh
 from app.spool import Place
 from tests.support.browser import Agent
@@ -29,6 +30,19 @@ from tests.support.serving import StandIn
 
 DISCORD = provider_named("discord")
 PATH = "/api/connections/discord/token"
+
+
+FRESH = Fresh(
+    user_id=0,
+    provider="discord",
+    account_id="somebody",
+    access_token="new",
+    refresh_token="newer",
+    at=ago(),
+    expires_at=ago(days=-7),
+    refresh_expires_at=None,
+    scopes_granted=("email", "identify"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -174,6 +188,34 @@ class TestCrowd:
         """A single-use token is spent by a call that is cut short: silence for six seconds is no reason."""
         fault("discord", "refresh", "slow", seconds=6)
         assert is_live(sandbox, expired.call("GET", PATH))
+
+    def test_what_others_write_meanwhile_stays(
+        self, expired: User, service: Service, sandbox: Sandbox, fault: Fault
+    ) -> None:
+        """A use that is noted moves the end of a token that has none of its own: it must not be undone."""
+        used, warned = ago(hours=-1), {"warned_days": 7, "ends_at": ago(days=-5)}
+        with ThreadPoolExecutor(1) as pool:
+            with held(sandbox, fault):
+                reader = pool.submit(expired.call, "GET", PATH)
+                wait_until_held(sandbox)
+                change_grant(service, expired, last_used_at=used, **warned)
+            assert is_live(sandbox, reader.result())
+        found = grant_of(service, expired)
+        assert (found.generation, found.last_used_at, found.lease_owner) == (2, used, None)
+        assert actions_of(service, expired).count("grant.refresh") == 1
+
+    def test_everything_that_is_kept_is_written(self, expired: User, service: Service) -> None:
+        """One statement names its columns: none that an answer changes may be missing."""
+        nothing = {**dict.fromkeys(keeping.KEPT), "generation": 1, "scopes_granted": [], "attempts": 7}
+        seen, columns = grant_of(service, expired), list(Grant.__table__.c.keys())
+        with service.app.app_context():
+            for name, value in {**nothing, "failing_days": 7, "sealed": b"", "renewable": False}.items():
+                setattr(seen, name, value)
+            before = {name: getattr(seen, name) for name in columns}
+            fresh = replace(FRESH, user_id=expired.id, refresh_expires_at=ago(days=-9))
+            keeping.keep(seen, fresh, consented=False)
+        changed = {name for name, value in before.items() if getattr(seen, name) != value}
+        assert changed <= set(keeping.KEPT) and {"sealed", "attempts", "due_at"} <= changed
 
     @pytest.mark.parametrize("charset", ["utf-16", "cp037", "idna", "no such"])
     def test_what_the_header_says_of_the_text_loses_no_answer(

@@ -38,8 +38,8 @@ class RefusedCommit:
 
 
 _WRITES = re.compile(rb"INSERT INTO|UPDATE \w+ SET|DELETE FROM")
-_PREPARED = re.compile(rb"_pg3_\d+")  # as psycopg names what it prepares
-
+IDLE = b"Z" + struct.pack("!i", 5) + b"I"  # ReadyForQuery outside of a transaction
+NOTHING = b"Q" + struct.pack("!i", 5) + b"\0"  # an empty query
 ROLLBACK = b"Q" + struct.pack("!i", 13) + b"ROLLBACK\0"
 
 
@@ -102,8 +102,8 @@ class _Link:
         self._proxy, self._near, self._far = proxy, near, far
         self._ends_at_next_answer = False
         self._next_answer = b""
-        self._begun = False  # a transaction, by its own word
-        self._prepared: set[bytes] = set()  # what writes
+        self._idle = True
+        self._writing: set[bytes] = set()  # the names of prepared statements that write
         for pump in (self._ask, self._answer):
             threading.Thread(target=self._run, args=(pump,), daemon=True).start()
 
@@ -129,21 +129,24 @@ class _Link:
                 return
             self._ends_at_next_answer = fault is Fault.CUT or (fault is Fault.CUT_AFTER_COMMIT and commits)
             if isinstance(fault, RefusedCommit) and commits:
-                self._next_answer, data = fault.answer(), ROLLBACK
+                self._next_answer, data = fault.answer(), NOTHING if self._idle else ROLLBACK
             self._far.sendall(data)
 
     def _commits(self, data: bytes) -> bool:
-        """Tell whether this commits: by its own word, or as a statement that writes and is alone."""
-        names, writes = set(_PREPARED.findall(data)), _WRITES.search(data) is not None
-        if writes:
-            self._prepared |= names
-        if b"COMMIT" in data or b"ROLLBACK" in data or b"BEGIN" in data:
-            self._begun = b"BEGIN" in data
+        """Tell whether this commits: by saying so, or since what stands alone and writes is a transaction."""
+        if b"COMMIT" in data or not self._idle:
             return b"COMMIT" in data
-        return not self._begun and (writes or bool(names & self._prepared))
+        return any(self._writes(kind, body.split(b"\0")) for kind, body in _messages(data))
+
+    def _writes(self, kind: bytes, words: list[bytes]) -> bool:
+        """Tell whether a statement is run that writes. What is prepared has a name, perhaps an empty one."""
+        if kind == b"P":
+            (self._writing.add if _WRITES.search(words[1]) else self._writing.discard)(words[0])
+        return kind == b"B" and words[1] in self._writing
 
     def _answer(self) -> None:
         while data := self._far.recv(CHUNK):
+            self._idle = data.endswith(IDLE)
             self._proxy.flows.wait()
             if self._ends_at_next_answer:
                 return
@@ -153,6 +156,14 @@ class _Link:
                 data = data[1:]
                 time.sleep(DRIP)
             self._near.sendall(data)
+
+
+def _messages(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Give the type and the body of each message (PostgreSQL's documentation, message formats)."""
+    while len(data) > 4:
+        length = struct.unpack_from("!i", data, 1)[0]
+        yield data[:1], data[5 : 1 + length]
+        data = data[1 + length :]
 
 
 def _connected(target: tuple[str, int] | str) -> socket.socket:

@@ -8,7 +8,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Row, Update, bindparam, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    CursorResult,
+    LargeBinary,
+    Row,
+    Update,
+    bindparam,
+    column,
+    func,
+    select,
+    update,
+)
 
 from app.extensions import db, vault
 from app.vault import SealBroken
@@ -54,13 +66,10 @@ def store(model: Sealed, changes: list[Change]) -> int:
     sealed meanwhile stays as it is. Its envelope alone tells: whoever changes what a seal is bound to seals
     anew, and no envelope comes twice.
     """
-    key, began, moved = sealed.key_of(model), time.monotonic(), 0
+    key, began = sealed.key_of(model), time.monotonic()
     wanted = select(key).where(key.in_([change["row"] for change in changes]))
     free = set(db.session.scalars(wanted.with_for_update(skip_locked=True, key_share=True)))
-    mine = [change for change in changes if change["row"] in free]
-    if mine:
-        result = db.session.connection().execute(_replacement(model), mine)
-        moved = cast("CursorResult[Any]", result).rowcount
+    moved = _replace(model, [change for change in changes if change["row"] in free])
     db.session.commit()
     if db.engine.dialect.name == "sqlite":  # one lock for all, and who waits for it looks only now and then
         time.sleep(COURTESY * (time.monotonic() - began))
@@ -101,9 +110,32 @@ def _changes(model: Sealed, rows: Sequence[Row[Any]], broken: list[Unreadable]) 
     return changes
 
 
-def _replacement(model: Sealed) -> Update:
-    """Change the envelope and nothing else: to its user, the row is what it was."""
+def _replace(model: Sealed, changes: list[Change]) -> int:
+    """Change the envelopes and nothing else: to its user, a row is what it was."""
+    if not changes:
+        return 0
+    if db.engine.dialect.name == "postgresql":
+        columns = {name: [change[name] for change in changes] for name in changes[0]}
+        return _count(_replacement_of_many(model), columns)
+    return _count(_replacement(model, bindparam("row"), bindparam("old"), bindparam("new")), changes)
+
+
+def _count(statement: Update, given: Any) -> int:
+    return cast("CursorResult[Any]", db.session.connection().execute(statement, given)).rowcount
+
+
+def _replacement_of_many(model: Sealed) -> Update:
+    """Return one statement for a whole batch, on PostgreSQL: each of its values is an array."""
+    types = {"row": sealed.key_of(model).type, "old": LargeBinary(), "new": LargeBinary()}
+    arrays = [bindparam(name, type_=ARRAY(type)) for name, type in types.items()]
+    change = func.unnest(*arrays).table_valued(*(column(name, type) for name, type in types.items()))
+    return _replacement(model, *change.render_derived("change").c)
+
+
+def _replacement(
+    model: Sealed, row: ColumnElement[Any], old: ColumnElement[Any], new: ColumnElement[Any]
+) -> Update:
     table = sealed.table_of(model)
     kept = {column.name: column for column in table.c if column.onupdate is not None}
-    same = (sealed.key_of(model) == bindparam("row")) & (table.c.sealed == bindparam("old"))
-    return update(table).where(same).values({**kept, "sealed": bindparam("new")})
+    same = (sealed.key_of(model) == row) & (table.c.sealed == old)
+    return update(table).where(same).values({**kept, "sealed": new})

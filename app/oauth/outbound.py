@@ -13,14 +13,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextvars import ContextVar
+from functools import cache
+from ssl import CERT_REQUIRED, SSLContext
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from requests import PreparedRequest, RequestException, Response, Session, Timeout
 from requests.adapters import HTTPAdapter
 from requests.exceptions import SSLError
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
+from urllib3.util.ssl_ import create_urllib3_context
 
 from .answers import Failure, ProviderFailure
 
@@ -31,7 +36,9 @@ CONNECT = 3.0
 READ = 5.0
 LARGEST = 1 << 20  # bytes, after decompression
 CHUNK = 1 << 16
-THREADS = 32
+THREADS = (
+    96  # at most, each made when it is needed: all lanes of a worker, at all providers, and its other calls
+)
 USER_AGENT = "Latchkey (self-hosted connections service)"
 
 log = logging.getLogger(__name__)
@@ -111,6 +118,16 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
+    def cert_verify(self, *_: Any, **__: Any) -> None:
+        """Leave out what would read the certificates anew for each connection: `trust` has."""
+
+    def build_connection_pool_key_attributes(
+        self, request: PreparedRequest, verify: Any, cert: Any = None
+    ) -> tuple[Any, Any]:
+        at = urlsplit(request.url)
+        trusted = {"ssl_context": trust()} if at.scheme == "https" else {}
+        return {"scheme": at.scheme, "host": at.hostname, "port": at.port}, trusted
+
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         left = max(self._deadline.remaining(), 0.001)
         timeout = (min(CONNECT, left), min(self._deadline.read, left))
@@ -133,6 +150,14 @@ class _Adapter(HTTPAdapter):
             if not self._deadline.remaining():
                 raise ProviderFailure(Failure.TIMED_OUT)
         return bytes(body)
+
+
+@cache
+def trust() -> SSLContext:
+    """Return what every connection verifies with. To read the authorities takes as long as ten renewals."""
+    context = create_urllib3_context(cert_reqs=CERT_REQUIRED)
+    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    return context
 
 
 class _Noted:

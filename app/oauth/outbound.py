@@ -36,9 +36,7 @@ CONNECT = 3.0
 READ = 5.0
 LARGEST = 1 << 20  # bytes, after decompression
 CHUNK = 1 << 16
-THREADS = (
-    96  # at most, each made when it is needed: all lanes of a worker, at all providers, and its other calls
-)
+THREADS = 96  # at most, made when needed: all lanes of a worker at all providers, and its other calls
 USER_AGENT = "Latchkey (self-hosted connections service)"
 
 log = logging.getLogger(__name__)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from functools import partial
 from math import ceil
 from pathlib import Path
-from typing import Any, cast
+from time import monotonic, sleep
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, make_url
@@ -22,6 +22,11 @@ from .budget import TooLong
 
 MEMORY = ":memory:"
 _LOCKED = "another process holds its lock"
+Found = TypeVar("Found")
+
+# Milliseconds that SQLite waits before we ask again: it looks after 1, 3 and 5. Told to wait longer, it looks
+# ever more seldom, and who lost a few times sleeps for 100 while the lock is free.
+SHORT = 5
 
 
 def _json_or_nothing(text: str) -> Any:
@@ -35,15 +40,20 @@ def _json_or_nothing(text: str) -> Any:
 class WaitingConnection(sqlite3.Connection):
     """Knows how it was told to wait for a lock and to commit, and is told again only what has changed."""
 
-    _told: tuple[int, bool] | None = None
+    _waits: int | None = None
+    _forces: bool | None = None
 
-    def tell(self, seconds: float, *, forced: bool) -> None:
-        """Wait so long for the lock, in tenths of a second; force the commit to disk, or do not."""
-        telling = ceil(min(seconds, budget.ALONE) * 10) * 100, forced
-        if telling != self._told:
-            self.execute(f"PRAGMA busy_timeout={telling[0]}")
+    def wait(self, milliseconds: int) -> None:
+        """Let SQLite itself wait so long for a lock."""
+        if milliseconds != self._waits:
+            self.execute(f"PRAGMA busy_timeout={milliseconds}")
+            self._waits = milliseconds
+
+    def force(self, forced: bool) -> None:
+        """Force what is committed to disk, or do not."""
+        if forced != self._forces:
             self.execute(f"PRAGMA synchronous={'FULL' if forced else 'NORMAL'}")
-            self._told = telling
+            self._forces = forced
 
 
 OPTIONS = {
@@ -68,38 +78,47 @@ class Way:
     def alone(
         self, driver: WaitingConnection, text: str, values: Any, *, writes: bool, forced: bool
     ) -> list[Any]:
-        if writes:
-            with self._writing(driver, forced):
-                return driver.execute(text, values).fetchall()
-        with budget.current():
+        def ask() -> list[Any]:
             return driver.execute(text, values).fetchall()
 
+        if writes:
+            return self._write(driver, ask, forced)
+        with budget.current() as seconds:
+            return _when_free(ask, monotonic() + seconds)
+
     def begin(self, driver: WaitingConnection, *, forced: bool) -> None:
-        with self._writing(driver, forced):
-            driver.execute("BEGIN IMMEDIATE")
+        self._write(driver, partial(driver.execute, "BEGIN IMMEDIATE"), forced)
 
     def begin_session(self, connection: Connection) -> None:
         """Begin what SQLAlchemy takes for begun already."""
+        driver = cast(WaitingConnection, connection.connection.driver_connection)
         options: Mapping[str, Any] = connection.get_execution_options()
         if options.get("reads_only", False):
-            with budget.current():
+            with budget.current() as seconds:
+                driver.wait(ceil(min(seconds, budget.ALONE) * 10) * 100)
                 connection.exec_driver_sql("BEGIN")
             return
         # A transaction that reads first and writes later would fail where another wrote in between.
-        driver = cast(WaitingConnection, connection.connection.driver_connection)
-        with self._writing(driver, options.get("forced", True)):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        begin = partial(connection.exec_driver_sql, "BEGIN IMMEDIATE")
+        self._write(driver, begin, options.get("forced", True))
 
-    @contextmanager
-    def _writing(self, driver: WaitingConnection, forced: bool) -> Iterator[None]:
-        """Wait for the lock for as long as may be. Raises TooLong."""
+    def _write(self, driver: WaitingConnection, ask: Callable[[], Found], forced: bool) -> Found:
+        """Ask when the lock is free, and wait for it as long as may be. Raises TooLong."""
         with self._breaker.asking() as seconds:
-            driver.tell(seconds, forced=forced)
-            try:
-                yield
-            except (sqlite3.OperationalError, OperationalError) as error:
-                if not _is_busy(getattr(error, "orig", error)):
-                    raise
+            driver.wait(SHORT)
+            driver.force(forced)
+            return _when_free(ask, monotonic() + seconds)
+
+
+def _when_free(ask: Callable[[], Found], ends: float) -> Found:
+    """Ask again and again until nobody else holds SQLite's lock. Raises TooLong."""
+    while True:
+        try:
+            return ask()
+        except (sqlite3.OperationalError, OperationalError) as error:
+            if not _is_busy(getattr(error, "orig", error)):
+                raise
+            if monotonic() > ends:
                 raise TooLong(_LOCKED) from None
 
 
@@ -138,7 +157,7 @@ def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
 
 def _keep_a_write_ahead_log(connection: sqlite3.Connection, seconds: float) -> None:
     """Turn a new file to WAL. SQLite does not wait for its lock here, so several first openers take turns."""
-    ends = time.monotonic() + seconds
+    ends = monotonic() + seconds
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -146,9 +165,9 @@ def _keep_a_write_ahead_log(connection: sqlite3.Connection, seconds: float) -> N
         except sqlite3.OperationalError as error:
             if not _is_busy(error):
                 raise
-            if time.monotonic() > ends:
+            if monotonic() > ends:
                 raise TooLong(_LOCKED) from None
-        time.sleep(0.05)
+        sleep(0.05)
 
 
 def _text_whatever_happens(raw: bytes) -> str:

@@ -1,6 +1,5 @@
 """gunicorn -c gunicorn.conf.py wsgi:app. Each number stands beside its reason."""
 
-import errno
 import fcntl
 import json
 import logging
@@ -19,10 +18,10 @@ from threading import Thread
 from gunicorn import sock, util
 from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
-from gunicorn.workers.gthread import ThreadWorker
 from structlog.contextvars import bound_contextvars
 
 import logs
+import serving
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - what is made there is 0600, or in a folder of 0700
 
@@ -32,8 +31,8 @@ threads = 8
 timeout = 60  # for a worker that does not even answer its own heartbeat; requests have deadlines of their own
 graceful_timeout = 35  # longer than any request may take
 keepalive = 75
-max_requests = 5000  # a worker starts anew before a slow leak counts
-max_requests_jitter = 500
+max_requests = 500_000  # a worker starts anew before a slow leak counts, and not every few seconds under load
+max_requests_jitter = 50_000
 limit_request_line = 8190  # a long JWT in ?token= is more than the stock 4094
 limit_request_field_size = 16380
 umask = 0o077
@@ -91,19 +90,12 @@ def write_error_as_json(sock, status_int, reason, mesg):
 util.write_error = write_error_as_json  # gunicorn has no setting for it, and writes a page
 
 
-class Worker(ThreadWorker):
-    """Threads: a slow provider holds one of them, not a process. It ends when its listener is shut."""
-
-    def accept(self, listener):
-        try:
-            super().accept(listener)
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-            self.alive = False
+worker_class = serving.Worker
 
 
-worker_class = Worker
+def child_exit(server, worker):
+    """Leave no connection to a worker that has ended, however it did."""
+    worker.forget()
 
 
 def when_ready(server):

@@ -35,7 +35,7 @@ def run(*command: str, environ: Mapping[str, str], **kwargs: object) -> subproce
 class Gunicorn:
     """A gunicorn of the test's own. `options` are gunicorn's, and win over what stands here."""
 
-    def __init__(self, environ: Mapping[str, str], *options: str) -> None:
+    def __init__(self, environ: Mapping[str, str], *options: str, app: str = "wsgi:app") -> None:
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
         address = f"127.0.0.1:{self.port}"
@@ -52,7 +52,7 @@ class Gunicorn:
                 "-b",
                 address,
                 *options,
-                "wsgi:app",
+                app,
             ],
             cwd=ROOT,
             env=only(environ),

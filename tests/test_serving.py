@@ -1,0 +1,234 @@
+"""How gunicorn's workers share connections, and how a thread stays with a client."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.support.databases import ROOT
+from tests.support.processes import Gunicorn
+
+THREADS = 4
+CONNECTIONS = 16
+APP = """
+import os, time
+
+def app(environ, start_response):
+    time.sleep(float(environ["PATH_INFO"][1:] or 0))
+    body = str(os.getpid()).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+"""
+SETTINGS = f"""
+import runpy
+globals().update(runpy.run_path({str(ROOT / "gunicorn.conf.py")!r}))
+
+def post_worker_init(worker):
+    "The application here has no database to be looked at."
+"""
+
+
+class Client:
+    """One connection that is kept."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self._answers = self.socket.makefile("rb")
+
+    def send(self, seconds: float = 0, *, times: int = 1) -> None:
+        self.socket.sendall(f"GET /{seconds} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * times)
+
+    def read(self) -> tuple[int, bool]:
+        """Return which worker answered, and whether the connection stays."""
+        head = list(iter(self._answers.readline, b"\r\n"))
+        assert head[0].startswith(b"HTTP/1.1 200"), head
+        fields = dict(line.decode().lower().strip().split(": ", 1) for line in head[1:])
+        return int(self._answers.read(int(fields["content-length"]))), fields["connection"] != "close"
+
+    def ask(self, seconds: float = 0) -> int:
+        self.send(seconds)
+        return self.read()[0]
+
+    def close(self) -> None:
+        self._answers.close()
+        self.socket.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Gunicorn]:
+    """Two workers of a few threads."""
+    (tmp_path / "small.py").write_text(APP)
+    (tmp_path / "small.conf.py").write_text(SETTINGS)
+    options = ("-c", str(tmp_path / "small.conf.py"), "-w", "2", "--threads", str(THREADS))
+    started = Gunicorn({"PYTHONPATH": str(ROOT)}, *options, "--pythonpath", str(tmp_path), app="small:app")
+    with contextlib.closing(started):
+        started.wait_for_answer("/")
+        wait_for_workers(started)
+        yield started
+
+
+def wait_for_workers(server: Gunicorn, without: int | None = None) -> None:
+    """Return when two workers answer, and this one is none of them."""
+    end = time.monotonic() + 20
+    while without in (seen := shares(server)) or len(seen) < 2:
+        assert time.monotonic() < end, server.log()
+
+
+@contextlib.contextmanager
+def clients(server: Gunicorn, many: int) -> Iterator[Sequence[Client]]:
+    """Connect all at once."""
+    with ThreadPoolExecutor(many) as crowd, contextlib.ExitStack() as stack:
+        made = list(crowd.map(lambda _: Client(server.port), range(many)))
+        for client in made:
+            stack.enter_context(contextlib.closing(client))
+        yield made
+
+
+def shares(server: Gunicorn) -> Counter[int]:
+    """Return how many of some connections each worker has."""
+    with clients(server, CONNECTIONS) as crowd:
+        for client in crowd:
+            client.send()
+        return Counter(client.read()[0] for client in crowd)
+
+
+def test_no_worker_takes_most_of_the_connections(server: Gunicorn) -> None:
+    for _ in range(20):
+        assert max(shares(server).values()) <= 10
+
+
+def test_what_a_killed_worker_had_is_taken_by_the_others(server: Gunicorn) -> None:
+    with clients(server, CONNECTIONS) as crowd:
+        killed = crowd[0].ask()
+        os.kill(killed, signal.SIGKILL)
+        assert shares(server)[killed] == 0, "nobody is left waiting for it"
+    wait_for_workers(server, without=killed)
+    time.sleep(1)
+    for _ in range(5):
+        assert max(shares(server).values()) <= 10
+
+
+def test_a_worker_whose_threads_are_all_busy_takes_no_more(server: Gunicorn) -> None:
+    with clients(server, 4 * THREADS) as crowd:
+        busy = crowd[0].ask()
+        slow = [client for client in crowd if client.ask() == busy]
+        assert len(slow) >= THREADS
+        for client in slow:
+            client.send(3)
+        time.sleep(0.3)
+        with contextlib.ExitStack() as stack:
+            for _ in range(4 * THREADS):
+                client = stack.enter_context(contextlib.closing(Client(server.port)))
+                assert client.ask() != busy
+        assert {client.read()[0] for client in slow} == {busy}
+
+
+def test_one_client_that_asks_at_once_keeps_nobody_waiting(server: Gunicorn) -> None:
+    """Its thread stays with it while no other is waited for, and no longer."""
+    with clients(server, 4 * THREADS) as crowd, ThreadPoolExecutor(len(crowd)) as threads:
+        end = time.monotonic() + 1.5
+
+        def go_on(client: Client) -> int:
+            asked = 0
+            while time.monotonic() < end:
+                client.ask(0.001)
+                asked += 1
+            return asked
+
+        asked = sorted(threads.map(go_on, crowd))
+    assert asked[0] > asked[-1] / 5, asked
+
+
+def test_requests_that_come_before_their_answers_are_all_answered(server: Gunicorn) -> None:
+    with contextlib.closing(Client(server.port)) as client:
+        client.send(times=50)
+        answered = [client.read() for _ in range(50)]
+    assert len({worker for worker, _ in answered}) == 1 and all(stays for _, stays in answered)
+
+
+def test_clients_that_say_nothing_hold_nobody_up(server: Gunicorn) -> None:
+    with clients(server, 4 * THREADS), contextlib.closing(Client(server.port)) as other:
+        begun = time.monotonic()
+        other.ask()
+        assert time.monotonic() - begun < 1
+
+
+def test_half_a_request_holds_nobody_up(server: Gunicorn) -> None:
+    """It comes while the thread is still there, and the rest of it late."""
+    with clients(server, THREADS - 1) as halves, contextlib.closing(Client(server.port)) as other:
+        for client in halves:
+            client.ask()
+            client.socket.sendall(b"GET / HTTP/1.1\r\nHo")
+        begun = time.monotonic()
+        for _ in range(20):
+            other.ask()
+        assert time.monotonic() - begun < 1
+        for client in halves:
+            client.socket.sendall(b"st: localhost\r\n\r\n")
+            client.read()
+
+
+def test_a_client_that_is_to_close_and_does_not_holds_nobody_up(server: Gunicorn) -> None:
+    with clients(server, CONNECTIONS) as crowd:
+        begun, last = time.monotonic(), crowd[: THREADS - 1]
+        for client in last:
+            client.socket.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert client.read()[1] is False
+        for client in crowd[len(last) :]:
+            client.ask()
+        assert time.monotonic() - begun < 1.5
+
+
+def test_a_client_that_leaves_after_its_answer_is_no_error(server: Gunicorn) -> None:
+    for how in (socket.SHUT_WR, socket.SHUT_RDWR):
+        client = Client(server.port)
+        client.ask()
+        client.socket.shutdown(how)
+        client.close()
+    assert sum(shares(server).values()) == CONNECTIONS
+    assert not [line for line in server.lines() if line["level"] == "error"]
+
+
+def test_no_answer_is_lost_when_it_ends_while_clients_ask(server: Gunicorn) -> None:
+    """Each client is told that the connection ends, in the answer to what it asked last."""
+    with clients(server, THREADS * 2) as crowd, ThreadPoolExecutor(len(crowd)) as threads:
+
+        def until_it_ends(client: Client) -> bool:
+            stays = True
+            while stays:
+                client.send()
+                _, stays = client.read()
+            client.close()
+            return True
+
+        told = [threads.submit(until_it_ends, client) for client in crowd]
+        time.sleep(0.3)
+        begun = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert all(each.result(20) for each in told)
+        assert server.wait_for_end() == 0
+    assert time.monotonic() - begun < 4
+
+
+def test_who_has_connected_may_still_ask_when_it_ends(server: Gunicorn) -> None:
+    """And one that says nothing does not keep it from ending."""
+    with clients(server, 2 * THREADS) as silent, clients(server, 2 * THREADS) as crowd:
+        begun = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        for client in crowd:
+            client.send()
+        for client in crowd:
+            assert client.read()[1] is False
+            client.close()
+        assert server.wait_for_end() == 0 and silent
+    assert time.monotonic() - begun < 6

@@ -72,7 +72,7 @@ class JsonLog(Logger):
             "address": environ.get("REMOTE_ADDR"),
             "agent": environ.get("HTTP_USER_AGENT"),
         }
-        with bound_contextvars(**environ.get("latchkey.said", {})):  # by app/http/gate.py
+        with bound_contextvars(**environ.get("latchkey.said", {})):  # by app/http/frame.py
             self.access_log.info("request", extra=fields)
 
 

@@ -6,6 +6,7 @@ and an exception's text may quote one: PostgreSQL's tells the values of the row 
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -17,9 +18,6 @@ from traceback import walk_tb
 from typing import Any
 
 from structlog.contextvars import get_contextvars
-from structlog.processors import JSONRenderer
-from structlog.stdlib import ProcessorFormatter
-from structlog.typing import EventDict
 
 ROOT = f"{Path(__file__).parent}/"
 REQUEST_FIELDS = ("method", "path", "status", "bytes", "ms", "address", "agent")
@@ -31,7 +29,7 @@ for _name in ("psycopg", "redis", "sqlalchemy"):  # at DEBUG these log rows, rep
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 _TICKET = re.compile(r"(?<=/connect/)[^/?\s]+")
-_QUERY = re.compile(r"\?.*", re.DOTALL)
+_encode = json.JSONEncoder(default=repr).encode
 
 
 def configure() -> None:
@@ -50,26 +48,30 @@ def _say_unhandled(error: BaseException | None) -> None:
         logging.getLogger(__name__).critical("unhandled", exc_info=error)
 
 
-def _line(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    """Return what is said of a record, in its order: when, how bad, by whom, what, in which request."""
-    record = event["_record"]
-    said = {
-        "time": _moment(record.created),
-        "level": record.levelname.lower(),
-        "logger": record.name,
-        "event": event["event"],
-        **{name: record.__dict__[name] for name in REQUEST_FIELDS if name in record.__dict__},
-        **get_contextvars(),
-    }
-    kept = {name: _shortened(value) if isinstance(value, str) else value for name, value in said.items()}
-    if isinstance(event.get("exc_info"), tuple):
-        kept["exception"] = _told(event["exc_info"][1])
-    return kept
+class _Json(logging.Formatter):
+    """Says a record in its order: when, how bad, by whom, what, in which request."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        said = {
+            "time": _moment(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+            **{name: record.__dict__[name] for name in REQUEST_FIELDS if name in record.__dict__},
+            **get_contextvars(),
+        }
+        kept = {name: _shortened(value) if isinstance(value, str) else value for name, value in said.items()}
+        if record.exc_info:
+            kept["exception"] = _told(record.exc_info[1])
+        return _encode(kept)
 
 
 def _shortened(text: str) -> str:
     """Return a text without what may be a secret: all from the first question mark on, and tickets."""
-    return _QUERY.sub("?[redacted]", _TICKET.sub("[redacted]", text))[:LONGEST]
+    if "/connect/" in text:
+        text = _TICKET.sub("[redacted]", text)
+    start, mark, _ = text.partition("?")
+    return f"{start}?[redacted]"[:LONGEST] if mark else text[:LONGEST]
 
 
 def _moment(seconds: float) -> str:
@@ -105,7 +107,7 @@ _SETTINGS: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"types only": {"()": _TypesOnly}},
-    "formatters": {"json": {"()": ProcessorFormatter, "processors": [_line, JSONRenderer()]}},
+    "formatters": {"json": {"()": _Json}},
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["types only"]}
     },

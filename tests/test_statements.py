@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, text
 
-from app.connection_types import LONE_TOKEN
 from app.extensions import db, vault
 from app.models import (
     BrowserSession,
@@ -24,7 +23,7 @@ from app.models import (
     now,
 )
 from app.providers import PROVIDERS
-from app.services import clearing, connections, ending, leases, sparing, warning
+from app.services import clearing, ending, leases, sparing, warning
 from tests.conftest import start
 from tests.support.databases import PostgresqlDatabases, SqliteDatabases
 from tests.support.filling import fill
@@ -143,10 +142,12 @@ HOT: dict[str, tuple[str, str, Any, int, int]] = {
 def holders(filled: Service) -> dict[int, int]:
     """Return one connection of each user that has some, beside a legacy token and a grant that opens."""
     found = {user: fill(filled.app, [user], count)[-1] for user, count in HOLDERS.items()}
+    body = {"name": "mine", "token_type": "git", "token": "t"}
+    for user in HOLDERS:
+        path = f"{OWN}/connections/addtoken".format(user=user)
+        assert filled.call("POST", path, json=body, headers=_headers(user)).status_code == 201
     with filled.app.app_context():
         for user in HOLDERS:
-            token = {"name": "mine", "type": "githubs", "data": {"token": "t"}}
-            connections.store(user_id=user, shape=LONE_TOKEN, **token)
             db.session.get_one(Grant, user).seal(vault, Tokens("access", "refresh"))
         db.session.commit()
     return found
@@ -161,7 +162,7 @@ def test_what_is_asked_often_takes_few_statements_through_an_index(
     for user, id in holders.items():
         service = PROVIDERS[user % len(PROVIDERS)].service.name
         asked_for = path.format(user=user, id=id, service=service)
-        headers = {"Authorization": f"Bearer {forge(claims_of(user))}"}
+        headers = _headers(user)
         assert filled.call(method, asked_for, json=body, headers=headers).status_code == 200
         with noted(filled.app) as asked:
             assert filled.call(method, asked_for, json=body, headers=headers).status_code == 200
@@ -173,6 +174,10 @@ def assert_indexed(service: Service, asked: Sequence[Asked]) -> None:
     for statement in asked:
         plan = plan_of(service.app, statement)
         assert not any(walked_through(plan, table) for table in LARGE), f"{statement[0]}\n{plan}"
+
+
+def _headers(user: int) -> dict[str, str]:
+    return {"Authorization": f"Bearer {forge(claims_of(user))}"}
 
 
 def _is_postgresql(service: Service) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from app.services import passwords
 from app.vault import Stretching
 from tests.support.browser import Agent
+from tests.support.crowd import crowd
 from tests.support.databases import PostgresqlDatabases, SqliteDatabases
 from tests.support.passwords import CHEAP, COSTLY, cheaply_stretched
 from tests.support.providers import Fault, Sandbox, Switched
@@ -93,6 +94,15 @@ def sqlite_service(sqlite: SqliteDatabases, sandbox: Sandbox) -> Iterator[Servic
     started = start(sqlite.new(), sandbox)
     yield started
     started.close()
+
+
+@pytest.fixture(scope="module")
+def crowded(databases: SqliteDatabases | PostgresqlDatabases, sandbox: Sandbox) -> Iterator[Service]:
+    """A service with thousands of users and what is theirs."""
+    service = start(databases.new(), sandbox)
+    crowd(service)
+    yield service
+    service.close()
 
 
 @pytest.fixture

@@ -2,55 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from sqlalchemy import insert, text, update
 
-from app.extensions import db
-from app.models import Connection, Flow
 from app.services import browser_sessions
-from tests.conftest import start
 from tests.support.browser import Agent
-from tests.support.databases import PostgresqlDatabases, SqliteDatabases
-from tests.support.providers import Sandbox
+from tests.support.crowd import LARGE
 from tests.support.service import Service, User
 from tests.support.statements import noted, plan_of, walked_through
-from tests.test_statements import LARGE, ROWS, _fill
 
 SSH = {"name": "n", "type": "sshes", "data": {"host": "h", "username": "u", "password": "p"}}
-WRITTEN = (*LARGE, "connections")
-
-
-def _fill_more(service: Service) -> None:
-    """Give each user a connection, and each flow a browser; let those who come get ids that are free."""
-    row = {"name": "n", "type": "custom", "outline": {"a": None}, "sealed": b""}
-    with service.app.app_context():
-        db.session.execute(insert(Connection), [{**row, "user_id": id} for id in range(1, ROWS + 1)])
-        db.session.execute(update(Flow).values(browser=Flow.key))
-        if db.engine.dialect.name == "postgresql":
-            db.session.execute(text("SELECT setval('users_id_seq', max(id)) FROM users"))
-        db.session.commit()
-        db.session.execute(text("ANALYZE"))
-        db.session.commit()
 
 
 @pytest.fixture(scope="module")
-def filled(databases: SqliteDatabases | PostgresqlDatabases, sandbox: Sandbox) -> Iterator[Service]:
-    service = start(databases.new(), sandbox)
-    _fill(service)
-    _fill_more(service)
-    yield service
-    service.close()
-
-
-@pytest.fixture(scope="module")
-def writer(filled: Service) -> User:
+def writer(crowded: Service) -> User:
     """Somebody whose token is remembered: at its first use it is asked whose it is."""
-    user = filled.user()
+    user = crowded.user()
     assert user.call("GET", "/api/connections/spotify").status_code == 302
     return user
 
@@ -98,29 +69,29 @@ WAYS: Mapping[str, tuple[Callable[[User], int], int, int, int]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_write_asks_little(filled: Service, writer: User, way: str) -> None:
+def test_a_write_asks_little(crowded: Service, writer: User, way: str) -> None:
     do, status, on_sqlite, on_postgresql = WAYS[way]
-    with noted(filled.app) as asked:
+    with noted(crowded.app) as asked:
         assert do(writer) == status
-    most = on_postgresql if "postgresql" in filled.environ["DATABASE_URL"] else on_sqlite
+    most = on_postgresql if "postgresql" in crowded.environ["DATABASE_URL"] else on_sqlite
     assert len(asked) == most, "\n".join(statement for statement, _ in asked)
-    check_plans(filled, asked)
+    check_plans(crowded, asked)
 
 
-def test_a_callback_finds_and_takes_its_flow(filled: Service, writer: User) -> None:
-    agent = Agent(filled)
+def test_a_callback_finds_and_takes_its_flow(crowded: Service, writer: User) -> None:
+    agent = Agent(crowded)
     [state] = parse_qs(urlsplit(agent.start(writer, "spotify")).query)["state"]
-    with noted(filled.app) as asked:
+    with noted(crowded.app) as asked:
         answer = agent.call("GET", f"/api/connections/spotify/callback?error=access_denied&state={state}")
     assert answer.json()["code"] == "oauth_error"
     of_flows = [one for one in asked if "flows" in one[0]]
     assert len(of_flows) == 3, (
         of_flows
     )  # whose it is, before its lane is entered; what it is; that it is ours
-    check_plans(filled, of_flows)
+    check_plans(crowded, of_flows)
 
 
 def check_plans(service: Service, asked: list[Any]) -> None:
     for statement in asked:
         plan = plan_of(service.app, statement)
-        assert not any(walked_through(plan, table) for table in WRITTEN), f"{statement[0]}\n{plan}"
+        assert not any(walked_through(plan, table) for table in LARGE), f"{statement[0]}\n{plan}"

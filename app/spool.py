@@ -144,10 +144,13 @@ class Spool:
                     path.unlink()
 
     def _listed(self) -> list[Entry]:
-        matched = [(path, _NAME.fullmatch(path.name)) for path in self._folder.glob("*.answer")]
+        try:
+            matched = [_NAME.fullmatch(name) for name in os.listdir(self._folder)]
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return []  # whoever writes there is told
         return [
-            Entry(path, Place(int(found["row"]), found["inc"], int(found["gen"])))
-            for path, found in matched
+            Entry(self._folder / found[0], Place(int(found["row"]), found["inc"], int(found["gen"])))
+            for found in matched
             if found
         ]
 

@@ -101,8 +101,9 @@ def mount(session: Session, deadline: Deadline) -> None:
     session.trust_env = False
     session.headers["User-Agent"] = USER_AGENT
     session.adapters.clear()
-    session.mount("https://", _Adapter(deadline))
-    session.mount("http://", _Adapter(deadline))  # config.py lets this be loopback only
+    adapter = _Adapter(deadline)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)  # config.py lets this be loopback only
 
 
 class _Adapter(HTTPAdapter):
@@ -110,7 +111,7 @@ class _Adapter(HTTPAdapter):
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
-        super().__init__(max_retries=0)
+        super().__init__(max_retries=0, pool_connections=1, pool_maxsize=1)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

@@ -16,7 +16,8 @@ from app.oauth.revocation import Outcome
 from app.providers import provider_named
 from app.vault import SealBroken
 
-from . import audit, ending, keeping, revocations
+from . import audit, ending, first_grants, keeping, revocations
+from .first_grants import Links
 from .pending import Wish
 from .received import Received
 from .sparing import spare
@@ -43,6 +44,15 @@ def attach(wish: Wish, received: Received, deadline: Deadline) -> list[Connected
     InvalidSession where the user, or the grant that was to be renewed, has gone meanwhile. Both change
     nothing, and spare what was received.
     """
+    first = None
+    if received.reconnects is None:
+        told = _told(wish, received)
+        first = first_grants.attach(wish.user_id, wish.provider, received, told)
+    return _attach(wish, received, deadline) if first is None else _connected(*first)
+
+
+def _attach(wish: Wish, received: Received, deadline: Deadline) -> list[Connected]:
+    """Do so where there is a grant already, or something in the way."""
     spared: list[Outcome | int] = []
     user = select(User.shown_id).where(User.id == wish.user_id, User.disabled_at.is_(None)).with_for_update()
     shown_id = db.session.scalar(user)
@@ -141,17 +151,26 @@ def _link(grant: Grant, shown_id: int) -> list[Connected]:
         link.updated_at = grant.token_at
         links.append(link)
     db.session.flush()
-    ends_at = grant.token_ends_at(provider.unused_token_days)
+    found = [(link, link.service) for link in links]
+    connected = [
+        (link.id, link.connected_at, (service.id, service.name, service.display_name))
+        for link, service in found
+    ]
+    return _connected(shown_id, grant, connected)
+
+
+def _connected(shown_id: int, grant: Grant, links: Links) -> list[Connected]:
+    ends_at = grant.token_ends_at(provider_named(grant.provider).unused_token_days)
     return [
         Connected(
-            id=link.id,
+            id=id,
             user_id=shown_id,
-            service_id=link.service_id,
-            service_name=link.service.name,
-            service_display_name=link.service.display_name,
-            connected_at=link.connected_at,
-            updated_at=link.updated_at,
+            service_id=service[0],
+            service_name=service[1],
+            service_display_name=service[2],
+            connected_at=at,
+            updated_at=grant.token_at,
             token_expires_at=ends_at,
         )
-        for link in links
+        for id, at, service in links
     ]

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import String, bindparam, select
 
 from app.errors import LatchkeyError, OAuthFailed, TokenExchangeFailed
-from app.extensions import db, outbound, spool
+from app.extensions import db, direct, outbound, spool
 from app.models import Grant, Reading, Tokens, clock
+from app.models.direct import Statement
 from app.oauth import exchange
 from app.oauth.answers import Failure, ProviderFailure, TokenAnswer, granted_scopes
 from app.oauth.client import Client
@@ -28,8 +29,18 @@ from .keeping import Fresh
 from .pending import Pending, Wish
 from .received import Received
 from .sparing import refuse, spare
+from .standing import USER_ID
 
 log = logging.getLogger(__name__)
+
+_BEFORE = Statement(
+    select(
+        select(Grant.incarnation)
+        .where(Grant.user_id == USER_ID, Grant.provider == bindparam("provider", type_=String()))
+        .scalar_subquery(),
+        clock(),
+    )
+)
 
 
 @contextmanager
@@ -41,8 +52,8 @@ def receiving(pending: Pending, *, code: str, deadline: Deadline) -> Iterator[Re
     TokenExchangeFailed with a sentence of our own; what was received by then is spared.
     """
     registration = ready(pending.wish.service)
-    reconnects, reading = _before(pending.wish)
     db.session.rollback()
+    reconnects, reading = _before(pending.wish)
     client = Client(registration, deadline)
     with _room(client.provider) as slot:
         answer = _redeem(client, pending, code, deadline)
@@ -56,10 +67,7 @@ def receiving(pending: Pending, *, code: str, deadline: Deadline) -> Iterator[Re
 
 def _before(wish: Wish) -> tuple[str | None, Reading]:
     """Return which grant is there before the code is exchanged, and what the database's clock says."""
-    mine = select(Grant.incarnation).where(
-        Grant.user_id == wish.user_id, Grant.provider == wish.provider.name
-    )
-    incarnation, at = db.session.execute(select(mine.scalar_subquery(), clock())).one()
+    [(incarnation, at)] = direct.all(_BEFORE, user_id=wish.user_id, provider=wish.provider.name)
     return incarnation, Reading(at)
 
 

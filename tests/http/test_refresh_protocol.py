@@ -190,19 +190,22 @@ class TestCrowd:
         assert is_live(sandbox, expired.call("GET", PATH))
 
     def test_what_others_write_meanwhile_stays(
-        self, expired: User, service: Service, sandbox: Sandbox, fault: Fault
+        self, user: User, agent: Agent, service: Service, sandbox: Sandbox, fault: Fault
     ) -> None:
-        """A use that is noted moves the end of a token that has none of its own: it must not be undone."""
-        used, warned = ago(hours=-1), {"warned_days": 7, "ends_at": ago(days=-5)}
+        """Who was warned of a grant's end while its token was renewed is not warned again."""
+        agent.connect(user, "spotify")
+        expire_token(service, sandbox, user, "spotify")
+        fault("spotify", "refresh", "hold")
+        used = ago(seconds=30)
         with ThreadPoolExecutor(1) as pool:
-            with held(sandbox, fault):
-                reader = pool.submit(expired.call, "GET", PATH)
-                wait_until_held(sandbox)
-                change_grant(service, expired, last_used_at=used, **warned)
-            assert is_live(sandbox, reader.result())
-        found = grant_of(service, expired)
-        assert (found.generation, found.last_used_at, found.lease_owner) == (2, used, None)
-        assert actions_of(service, expired).count("grant.refresh") == 1
+            reader = pool.submit(user.call, "GET", "/api/connections/spotify/token")
+            wait_until_held(sandbox, "spotify")
+            change_grant(service, user, "spotify", warned_days=7, last_used_at=used)
+            sandbox.control.release("spotify")
+            assert reader.result().status_code == 200
+        found = grant_of(service, user, "spotify")
+        assert (found.generation, found.warned_days, found.last_used_at) == (2, 7, used)
+        assert found.lease_owner is None and actions_of(service, user).count("grant.refresh") == 1
 
     def test_everything_that_is_kept_is_written(self, expired: User, service: Service) -> None:
         """One statement names its columns: none that an answer changes may be missing."""

@@ -1,6 +1,7 @@
 """gunicorn -c gunicorn.conf.py wsgi:app. Each number stands beside its reason."""
 
 import fcntl
+import gc
 import json
 import logging
 import os
@@ -194,6 +195,17 @@ def post_worker_init(worker):
             pass
     worker.wsgi.extensions["latchkey.lanes"].most = max(1, worker.cfg.threads // 2)
     Thread(target=replay, args=[worker.wsgi], daemon=True).start()
+    spare_what_stays()
+
+
+def spare_what_stays():
+    """Let the collector of garbage leave out what the start has made, which stays, and look less often.
+
+    What a request leaves goes by itself; of what does not, 10,000 objects are a few megabytes.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def replay(app):

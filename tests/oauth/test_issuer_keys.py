@@ -178,7 +178,7 @@ def test_no_redirect_is_followed(publisher: Publisher, clock: Clock, status: int
 
 
 def test_a_source_that_is_away_is_done_without_for_a_day(
-    keys: PublishedKeys, publisher: Publisher, clock: Clock, impatient: None
+    keys: PublishedKeys, publisher: Publisher, clock: Clock
 ) -> None:
     keys.of("first")
     publisher.close()

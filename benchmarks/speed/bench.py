@@ -129,9 +129,8 @@ def main() -> int:
     for line, found in measure(given):
         lines.append(line)
         mistakes += wrong(found)
-    print(
-        "\n| operation | ratio | spread | undisturbed rounds | wanted | p99/p50 |\n|---|---|---|---|---|---|"
-    )
+    print("\n| operation | ratio | spread | rounds without a mark | wanted | p99/p50 |")
+    print("|---|---|---|---|---|---|")
     print("\n".join(lines))
     return 1 if mistakes else 0
 

@@ -77,7 +77,10 @@ class Server(Process):
         return list(psutil.Process(self.process.pid).children())
 
     def cpu(self) -> float:
-        return sum(seconds_of(worker) for worker in self.workers)
+        return sum(self.cpu_of_each())
+
+    def cpu_of_each(self) -> list[float]:
+        return [seconds_of(worker) for worker in self.workers]
 
     def memory(self) -> int:
         """Return the resident bytes of all workers, shared pages counted in each."""

@@ -41,10 +41,10 @@ def block(title: str, names: tuple[str, str], rounds: Sequence[Round], wanted: d
 
 def _below(rounds: Sequence[Round]) -> list[str]:
     """Return each round's ratio of requests a second, and whatever makes one doubt it."""
-    found = " ".join(
-        f"{shown(each.ratio(requests_per_second))}{'*' if each.disturbed else ''}" for each in rounds
-    )
+    found = " ".join(f"{shown(each.ratio(requests_per_second))}{_marks(each)}" for each in rounds)
     lines = [f"  rounds: {found}"]
+    if any(each.uneven for each in rounds):
+        lines[0] += "   ^ one worker of one side had nearly all of its connections"
     if any(each.disturbed for each in rounds):
         busiest = max(turn.others for each in rounds for turn in (each.bare, each.house))
         lines[0] += f"   * others used more than {DISTURBED} cores: up to {busiest:.2f}"
@@ -55,9 +55,13 @@ def _below(rounds: Sequence[Round]) -> list[str]:
     return lines
 
 
+def _marks(one: Round) -> str:
+    return ("*" if one.disturbed else "") + ("^" if one.uneven else "")
+
+
 def quiet(rounds: Sequence[Round], of: Callable[[Turn], float]) -> str:
-    """Return the middle ratio of the rounds that nobody disturbed, and how many those were."""
-    found = [each for each in rounds if not each.disturbed]
+    """Return the middle ratio of the rounds without a mark, and how many those were."""
+    found = [each for each in rounds if not _marks(each)]
     return f"{shown(ratios(found, of).middle)} of {len(found)}" if found else "none"
 
 

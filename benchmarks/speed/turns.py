@@ -16,14 +16,20 @@ from .population import Population
 SAMPLE = 3  # answers that are judged whole before each turn
 GUESS = 400  # requests a second, before anything is known
 ROOM = 3  # times as many requests as were answered last time, where each works once
+TICK = 0.01  # seconds: the kernel counts no less
+UNEVEN = 0.25  # of the work: where the busiest workers' shares differ by more, the sides are not alike
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one side did: `cpu` and `database` in seconds of CPU a request, `memory` bytes, `others` cores."""
+    """What one side did: `cpu` and `database` in seconds of CPU a request, `memory` bytes, `others` cores.
+
+    `share` is the busiest worker's, of the work of all.
+    """
 
     load: Measured
     cpu: float
+    share: float
     memory: float
     database: float
     others: float
@@ -43,13 +49,15 @@ class Side:
 
     def take(self, generator: Generator, machine: Machine) -> Turn:
         raw = self._prepared(generator.seconds)
-        before, watch = self._server.cpu(), machine.watch()
+        before, watch = self._server.cpu_of_each(), machine.watch()
         load = generator.load(self._server.port, raw, self._operation.expected)
         watch.end()
-        used = self._server.cpu() - before
+        each = [after - then for then, after in zip(before, self._server.cpu_of_each(), strict=True)]
+        used = max(sum(each), TICK)
         self._rate = max(GUESS, load.rate)
         count = max(1, load.requests)
-        return Turn(load, used / count, self._server.memory(), watch.database / count, watch.others)
+        memory = self._server.memory()
+        return Turn(load, used / count, max(each) / used, memory, watch.database / count, watch.others)
 
     def _prepared(self, seconds: int) -> list[bytes]:
         """Return what will be sent, when some of it was answered as it must be."""
@@ -74,6 +82,11 @@ class Round:
     @property
     def disturbed(self) -> bool:
         return max(self.bare.others, self.house.others) > DISTURBED
+
+    @property
+    def uneven(self) -> bool:
+        """Whether one side had its connections at one worker, and the other had not."""
+        return abs(self.bare.share - self.house.share) > UNEVEN
 
     def ratio(self, of: Callable[[Turn], float]) -> float:
         return of(self.house) / of(self.bare)

@@ -198,14 +198,19 @@ def post_worker_init(worker):
     spare_what_stays()
 
 
+def post_fork(server, worker):
+    """Look for no garbage while the application is imported: there is none to speak of."""
+    gc.disable()
+
+
 def spare_what_stays():
     """Let the collector of garbage leave out what the start has made, which stays, and look less often.
 
     What a request leaves goes by itself; of what does not, 10,000 objects are a few megabytes.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
+    gc.enable()
 
 
 def replay(app):

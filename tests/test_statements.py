@@ -87,6 +87,14 @@ def test_what_is_asked_often_takes_few_statements_through_an_index(
         assert_indexed(crowded, asked)
 
 
+def test_the_next_one_due_is_found_without_reading_the_others(sqlite_service: Service) -> None:
+    """Also by a SQLite that nobody has let count its rows, as no operator does."""
+    with noted(sqlite_service.app) as asked, sqlite_service.app.app_context():
+        leases.take_due(PROVIDERS[0])
+    [plan] = [plan_of(sqlite_service.app, one) for one in asked]
+    assert "ix_grants_provider_due_at (provider=? AND due_at<?)" in plan and "TEMP B-TREE" not in plan
+
+
 def assert_indexed(service: Service, asked: Sequence[Asked]) -> None:
     for statement in asked:
         plan = plan_of(service.app, statement)

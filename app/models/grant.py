@@ -51,6 +51,7 @@ class Grant(Renewal, Base):
     __table_args__ = (
         UniqueConstraint("user_id", "provider"),
         Index("ix_grants_provider_account_id", "provider", "account_id"),
+        Index("ix_grants_provider_due_at", "provider", "due_at"),
         NEVER_REUSED,
     )
     BOUND_TO: ClassVar = ("id", "incarnation", "user_id", "provider", "account_id")

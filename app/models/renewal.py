@@ -24,7 +24,7 @@ class Renewal:
     failed_at: Mapped[datetime | None]
     failing_days: Mapped[int] = mapped_column(default=0)  # an outage counts once a day, however often tried
     retry_at: Mapped[datetime | None]  # no attempt before
-    due_at: Mapped[datetime | None] = mapped_column(index=True)  # when the worker renews, or looks, by itself
+    due_at: Mapped[datetime | None]  # when the worker renews, or looks, by itself
     renewable: Mapped[bool] = mapped_column(Boolean, default=False)  # without the user
     ended_at: Mapped[datetime | None]  # the provider has said so: only the user can mend it
     ends_at: Mapped[datetime | None] = mapped_column(index=True)  # the grant itself, whatever is renewed

@@ -64,6 +64,10 @@ CLAIMS = "app/services/claims.py"
 PUBLISHED = "app/oauth/issuer_keys.py"
 PROVISION = "app/services/provisioning.py"
 INSIDE = "app/hosting.py"
+LEFT = "~exists().where(Departure.external_id == _EXTERNAL_ID),"
+STANDING = "app/services/standing.py"
+STANDS = ("tests/http/test_standing.py", "-k", "not postgresql")
+DISCLOSED = ("tests/http/test_audit.py", "tests/http/test_audit_sync.py")
 BEGINNING = "app/services/beginning.py"
 BEGUN = ("tests/http/test_beginning.py",)
 FIFTY_REPLAYS = ("tests/http/test_flows.py::test_fifty_replays_at_once_make_one_token_request",)
@@ -153,7 +157,7 @@ MUTANTS = (
         "or _belongs_to_another_node(now)",
         "",
     ),
-    Mutant("AAD: an envelope opens in its place only", "app/vault.py", "_aad(header, context)", "b''", VAULT),
+    Mutant("AAD: an envelope opens in its place only", "app/vault.py", "list(context)", "[]", VAULT),
     Mutant(
         "AAD: an answer belongs to one token of one row",
         "app/spool.py",
@@ -197,7 +201,7 @@ MUTANTS = (
         "if False:",
         SERVICE_KEYS,
     ),
-    Mutant("key: only for its users", KEYS, "found.for_all or link is not None", "True", SERVICE_KEYS),
+    Mutant("key: only for its users", KEYS, "(for_all or link is not None)", "True", SERVICE_KEYS),
     Mutant("key: not when it is revoked", KEYS, "ServiceKey.revoked_at.is_(None)", ALWAYS_KEY, SERVICE_KEYS),
     Mutant("key: not beside a token", CALLER, "if on_behalf_of is not None:", "if False:", SERVICE_KEYS),
     Mutant("key: never in a URL", CALLER, "or service_keys.is_one(in_query[0])", "", SERVICE_KEYS),
@@ -264,9 +268,59 @@ MUTANTS = (
     Mutant(
         "host: its sessions are none of ours",
         "app/services/bearer.py",
-        "if settings.accounts_enabled:",
-        "if True:",
+        "_signed_in(said) if settings.accounts_enabled else _of_host(said)",
+        "_signed_in(said)",
         HOST_TOKENS,
+    ),
+    Mutant("standing: not who is shut out", STANDING, "    User.disabled_at.is_(None),\n", "", STANDS),
+    Mutant(
+        "standing: not who is signed out",
+        STANDING,
+        'func.coalesce(Login.id, "") == _LOGIN_ID',
+        "_LOGIN_ID == _LOGIN_ID",
+        STANDS,
+    ),
+    Mutant(
+        "standing: not under a name of before",
+        STANDING,
+        'User.username_key == bindparam("username_key", type_=String()),',
+        "",
+        STANDS,
+    ),
+    Mutant(
+        "standing: refusals, too",
+        CALLER,
+        "        standing.confirm(caller)\n        raise\n",
+        "        raise\n",
+        STANDS,
+    ),
+    Mutant(
+        "standing: a host's users are asked for each time",
+        "app/services/bearer.py",
+        "callers.get(claims.digest(token)) if settings.accounts_enabled else None",
+        "callers.get(claims.digest(token))",
+        HOST_USERS,
+    ),
+    Mutant(
+        "audit: what the database writes is plain",
+        "app/models/connection.py",
+        'and_(func.json_typeof(outline) == "object", plain)',
+        'func.json_typeof(outline) == "object"',
+        DISCLOSED,
+    ),
+    Mutant(
+        "audit: a disclosure is committed as AUDIT_SYNC says",
+        STANDING,
+        "forced=settings.audit_sync",
+        "forced=True",
+        DISCLOSED,
+    ),
+    Mutant(
+        "list: what has changed is opened anew",
+        "app/services/listing.py",
+        "known is not None and known[0] == row",
+        "known is not None",
+        ("tests/http/test_listing.py", "-k", "not postgresql"),
     ),
     Mutant("token: remembered for its time", "app/memory.py", "found[0] <= time()", "False", REMEMBERED),
     Mutant("token: remembered as what it is", CLAIMS, "place = kind, ", "place = ACCESS, ", REMEMBERED),
@@ -309,9 +363,9 @@ MUTANTS = (
     Mutant("host: an error page holds no keys", PUBLISHED, "answer.status_code != 200", "False", ISSUER_KEYS),
     Mutant("host: its id goes before ours", PROVISION, "User.external_id.is_(None))", "User.id)", HOST_USERS),
     Mutant(
-        "host: our id of its users is nobody's", PROVISION, "User.external_id.is_(None), ~", "~", HOST_USERS
+        "host: our id of its users is nobody's", PROVISION, "User.external_id.is_(None),\n", "", HOST_USERS
     ),
-    Mutant("host: who left is not taken for another", PROVISION, ", ~departed", "", HOST_USERS),
+    Mutant("host: who left is not taken for another", PROVISION, LEFT, "", HOST_USERS),
     Mutant("host: who is shut out stays so", PROVISION, "or user.disabled_at is not None", "", PROVISIONING),
     Mutant("host: names as at registration", PROVISION, "or problem_with(username)", "", PROVISIONING),
     Mutant(
@@ -331,8 +385,8 @@ MUTANTS = (
     Mutant(
         "host: our own ids mean nobody where users are made",
         PROVISION,
-        "if not settings.tokens.provision_users:",
-        "if True:",
+        "_BY_HOSTS_ID if settings.tokens.provision_users else _BY_EITHER_ID",
+        "_BY_EITHER_ID",
         PROVISIONING,
     ),
     Mutant(

@@ -15,8 +15,9 @@ from benchmarks.speed.provider import StandIn
 from tests.support.service import free_port
 from tests.support.serving import Serving
 
+NO_WRK = "left out: no wrk on this machine"
 PARTS = [
-    pytest.param(name, marks=pytest.mark.skipif(name == "wrk" and not shutil.which("wrk"), reason="no wrk"))
+    pytest.param(name, marks=pytest.mark.skipif(name == "wrk" and not shutil.which("wrk"), reason=NO_WRK))
     for name in GENERATORS
 ]
 

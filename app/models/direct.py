@@ -171,7 +171,7 @@ class Direct:
                 self._way.begin(driver, forced=forced)
                 yield Transaction(driver, self._dialect)
                 driver.commit()
-            except BaseException:
+            except BaseException:  # whatever it is: the connection goes back to the pool with nothing begun
                 driver.rollback()
                 raise
 

@@ -184,7 +184,9 @@ def post_worker_init(worker):
     from sqlalchemy.exc import SQLAlchemyError
 
     from app.services import readiness
+    from app.waiting import waiting
 
+    waiting.is_told_to(worker.leave)
     with worker.wsgi.app_context():
         try:
             readiness.check()

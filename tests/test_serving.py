@@ -24,7 +24,7 @@ import os, time
 
 def app(environ, start_response):
     time.sleep(float(environ["PATH_INFO"][1:] or 0))
-    body = str(os.getpid()).encode()
+    body = str(os.getpid()).encode().rjust(int(environ["QUERY_STRING"] or 0))
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
 """
@@ -44,8 +44,10 @@ class Client:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
         self._answers = self.socket.makefile("rb")
 
-    def send(self, seconds: float = 0, *, times: int = 1) -> None:
-        self.socket.sendall(f"GET /{seconds} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * times)
+    def send(self, seconds: float = 0, *, times: int = 1, length: int = 0) -> None:
+        """Ask for an answer after so many seconds, of so many bytes at least."""
+        request = f"GET /{seconds}?{length} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        self.socket.sendall(request.encode() * times)
 
     def read(self) -> tuple[int, bool]:
         """Return which worker answered, and whether the connection stays."""
@@ -63,16 +65,29 @@ class Client:
         self.socket.close()
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Gunicorn]:
-    """Two workers of a few threads."""
-    (tmp_path / "small.py").write_text(APP)
-    (tmp_path / "small.conf.py").write_text(SETTINGS)
-    options = ("-c", str(tmp_path / "small.conf.py"), "-w", "2", "--threads", str(THREADS))
-    started = Gunicorn({"PYTHONPATH": str(ROOT)}, *options, "--pythonpath", str(tmp_path), app="small:app")
+@contextlib.contextmanager
+def serving(folder: Path, *options: str, settings: str = SETTINGS) -> Iterator[Gunicorn]:
+    """Run workers of a few threads."""
+    (folder / "small.py").write_text(APP)
+    (folder / "small.conf.py").write_text(settings)
+    every = ("-c", str(folder / "small.conf.py"), "--pythonpath", str(folder), "--threads", str(THREADS))
+    started = Gunicorn({"PYTHONPATH": str(ROOT)}, *every, *options, app="small:app")
     with contextlib.closing(started):
         started.wait_for_answer("/")
+        yield started
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Gunicorn]:
+    with serving(tmp_path, "-w", "2") as started:
         wait_for_workers(started)
+        yield started
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Gunicorn]:
+    """One worker, so that all clients are its."""
+    with serving(tmp_path, "-w", "1", "--keep-alive", "1", "--worker-connections", "12") as started:
         yield started
 
 
@@ -153,6 +168,82 @@ def test_requests_that_come_before_their_answers_are_all_answered(server: Gunico
         client.send(times=50)
         answered = [client.read() for _ in range(50)]
     assert len({worker for worker, _ in answered}) == 1 and all(stays for _, stays in answered)
+
+
+def test_one_that_takes_long_holds_nobody_up(alone: Gunicorn) -> None:
+    """Whoever leads is relieved, time and again, until all threads but one are taken."""
+    with clients(alone, THREADS - 1) as slow, contextlib.closing(Client(alone.port)) as other:
+        for client in slow:
+            client.send(1)
+        begun = time.monotonic()
+        for _ in range(50):
+            other.ask()
+        assert time.monotonic() - begun < 0.9
+        for client in slow:
+            client.read()
+
+
+def test_slow_requests_that_come_before_their_answers_are_all_answered(alone: Gunicorn) -> None:
+    """They are taken up though their thread leads no more, and nobody is told of them."""
+    with clients(alone, 2) as crowd:
+        for client in crowd:
+            client.send(0.06, times=5)
+        assert all(client.read()[1] for client in crowd for _ in range(5))
+
+
+def test_who_does_not_read_a_long_answer_holds_nobody_up(alone: Gunicorn) -> None:
+    length = 32 << 20
+    with clients(alone, THREADS - 1) as lazy, contextlib.closing(Client(alone.port)) as other:
+        for client in lazy:
+            client.send(length=length)
+        begun = time.monotonic()
+        for _ in range(20):
+            other.ask()
+        assert time.monotonic() - begun < 1
+        for client in lazy:
+            client.read()
+
+
+def test_who_asks_nothing_for_long_is_left(alone: Gunicorn) -> None:
+    with contextlib.closing(Client(alone.port)) as answered, contextlib.closing(Client(alone.port)) as silent:
+        answered.ask()
+        begun = time.monotonic()
+        assert answered.socket.recv(1) == silent.socket.recv(1) == b""
+        assert 0.9 < time.monotonic() - begun < 5
+
+
+def test_more_connections_than_a_worker_may_have_wait_for_others_to_end(alone: Gunicorn) -> None:
+    with clients(alone, 12) as crowd, contextlib.closing(Client(alone.port)) as late:
+        late.send()
+        late.socket.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            late.socket.recv(1, socket.MSG_PEEK)
+        crowd[0].close()
+        late.socket.settimeout(20)
+        assert late.read()
+
+
+def test_a_worker_that_cannot_take_a_connection_is_replaced(tmp_path: Path) -> None:
+    few = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))"
+    with serving(tmp_path, "-w", "1", settings=f"{SETTINGS}    {few}\n") as started:
+        with contextlib.closing(Client(started.port)) as client:
+            first = client.ask()
+            with clients(started, 60):
+                end = time.monotonic() + 20
+                while not started.lines("a thread that serves has failed"):
+                    assert time.monotonic() < end
+        assert int(started.wait_for_answer("/").text) != first
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])
+def test_it_ends_at_once_where_it_is_told_so(server: Gunicorn, how: signal.Signals) -> None:
+    with clients(server, CONNECTIONS) as crowd:
+        for client in crowd:
+            client.ask()
+        begun = time.monotonic()
+        server.process.send_signal(how)
+        server.wait_for_end()
+    assert time.monotonic() - begun < 3
 
 
 def test_clients_that_say_nothing_hold_nobody_up(server: Gunicorn) -> None:

@@ -18,6 +18,7 @@ from app.errors import TooManyAttempts
 from app.extensions import db
 from app.models import LoginFailure, now
 from app.oauth.flow import fingerprint
+from app.waiting import waiting
 
 from . import audit
 
@@ -42,6 +43,7 @@ _NOBODY = _of_nobody()  # so that an unknown user costs as much as a known one
 
 
 def hashed(password: str) -> str:
+    waiting.begins()
     return _hasher.hash(password)
 
 
@@ -69,6 +71,7 @@ def attempt(
 
 
 def _verify(password_hash: str, password: str) -> bool:
+    waiting.begins()
     try:
         return _hasher.verify(password_hash, password)
     except VerificationError:

@@ -19,7 +19,6 @@ from threading import Thread
 from gunicorn import sock, util
 from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
-from structlog.contextvars import bound_contextvars
 
 import logs
 import serving
@@ -73,7 +72,7 @@ class JsonLog(Logger):
             "address": environ.get("REMOTE_ADDR"),
             "agent": environ.get("HTTP_USER_AGENT"),
         }
-        with bound_contextvars(**environ.get("latchkey.said", {})):  # by app/http/frame.py
+        with logs.bound(**environ.get("latchkey.said", {})):  # by app/http/frame.py
             self.access_log.info("request", extra=fields)
 
 
@@ -217,12 +216,10 @@ def spare_what_stays():
 
 def replay(app):
     """Deal with the spool at boot and from then on, whether or not a worker runs on this node."""
-    from structlog.contextvars import bind_contextvars
-
     from app.services import spooled
 
     log = logging.getLogger("spool")
-    bind_contextvars(actor="spool")
+    logs.bind(actor="spool")
     while True:
         try:
             with app.app_context():

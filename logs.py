@@ -11,13 +11,15 @@ import logging
 import re
 import sys
 import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from logging.config import dictConfig
 from pathlib import Path
 from traceback import walk_tb
+from types import MappingProxyType
 from typing import Any
-
-from structlog.contextvars import get_contextvars
 
 ROOT = f"{Path(__file__).parent}/"
 REQUEST_FIELDS = ("method", "path", "status", "bytes", "ms", "address", "agent")
@@ -30,6 +32,35 @@ for _name in ("psycopg", "redis", "sqlalchemy"):  # at DEBUG these log rows, rep
 
 _TICKET = re.compile(r"(?<=/connect/)[^/?\s]+")
 _encode = json.JSONEncoder(default=repr).encode
+
+
+Context = Mapping[str, str]
+
+_context: ContextVar[Context] = ContextVar("what each line tells", default=MappingProxyType({}))
+
+
+def context() -> Context:
+    """Return what each line of the work under way tells of it: `request_id`, `address`, `actor`."""
+    return _context.get()
+
+
+def bind(**said: str) -> Token[Context]:
+    """Have the lines of this work tell this, too. What is returned takes it back: see `unbind`."""
+    return _context.set({**_context.get(), **said})
+
+
+def unbind(before: Token[Context]) -> None:
+    _context.reset(before)
+
+
+@contextmanager
+def bound(**said: str) -> Iterator[None]:
+    """Have the lines of this block tell this, too."""
+    before = bind(**said)
+    try:
+        yield
+    finally:
+        unbind(before)
 
 
 def configure() -> None:
@@ -58,7 +89,7 @@ class _Json(logging.Formatter):
             "logger": record.name,
             "event": record.getMessage(),
             **{name: record.__dict__[name] for name in REQUEST_FIELDS if name in record.__dict__},
-            **get_contextvars(),
+            **context(),
         }
         kept = {name: _shortened(value) if isinstance(value, str) else value for name, value in said.items()}
         if record.exc_info:

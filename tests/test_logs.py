@@ -75,10 +75,7 @@ def test_a_line_tells_when_how_bad_who_and_what() -> None:
 
 
 def test_a_line_tells_in_which_request_it_was_said() -> None:
-    (line,) = logged(
-        "from structlog.contextvars import bind_contextvars as bind\n"
-        "bind(request_id='1', actor='user:1', address='::1'); log.error('it')"
-    )
+    (line,) = logged("logs.bind(request_id='1', actor='user:1', address='::1'); log.error('it')")
     assert (line["request_id"], line["actor"], line["address"]) == ("1", "user:1", "::1")
 
 

@@ -14,7 +14,6 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 from sqlalchemy.exc import SQLAlchemyError
-from structlog.contextvars import bound_contextvars
 
 import logs
 from app.extensions import db
@@ -130,5 +129,5 @@ def _pass(app: Flask, chore: Chore, stop: Event) -> int:
 
 @contextmanager
 def _context(app: Flask) -> Iterator[None]:
-    with app.app_context(), bound_contextvars(actor="worker"):
+    with app.app_context(), logs.bound(actor="worker"):
         yield

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from flask import request
-from structlog.contextvars import bind_contextvars
 from werkzeug.exceptions import HTTPException
 
+import logs
 from app.errors import (
     AuthenticationRequired,
     CrossSiteStart,
@@ -217,7 +217,7 @@ def _identify(
         acting = _checked(token, sentences, lambda key: service_keys.authenticate(key, on_behalf_of))
         return _acting_for(acting, on_behalf_of, scope)
     caller = _checked(token, sentences, judge)
-    bind_contextvars(actor=f"user:{caller.shown_id}")
+    logs.bind(actor=f"user:{caller.shown_id}")
     if on_behalf_of is not None:
         raise OnBehalfOfRefused
     secrets = scope is Scope.READ_SECRETS
@@ -226,7 +226,7 @@ def _identify(
 
 
 def _acting_for(acting: Acting, username: str | None, scope: Scope | None) -> Caller:
-    bind_contextvars(actor=f"service_key:{acting.key_name}")
+    logs.bind(actor=f"service_key:{acting.key_name}")
     limits.count("service_key", f"key:{acting.key_id}")
     if username is None:
         raise OnBehalfOfMissing

@@ -6,9 +6,9 @@ import logging
 
 from flask import Flask, Response, jsonify, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
-from structlog.contextvars import get_contextvars
 from werkzeug.exceptions import HTTPException
 
+import logs
 from app import errors
 from app.errors import LatchkeyError
 from app.models import trouble
@@ -119,7 +119,7 @@ def wants_page() -> bool:
 
 
 def _page(word: LatchkeyError) -> str:
-    request_id = str(get_contextvars().get("request_id", ""))
+    request_id = logs.context().get("request_id", "")
     text = remedy_for(word, STATUS[type(word)], request_id)
     return render_template("message.html", title=str(word), text=text)
 

@@ -12,8 +12,8 @@ from time import perf_counter
 from typing import Any
 
 from flask import Flask
-from structlog.contextvars import bind_contextvars, get_contextvars, reset_contextvars
 
+import logs
 from app.models import budget
 from config import Config
 
@@ -32,14 +32,12 @@ def _framed(serve: Any, dress: headers.Dress) -> Any:
             metrics.count(environ, status[:3], perf_counter() - begun)
             return start_response(status, dress(given, request_id), error)
 
-        said = bind_contextvars(
-            request_id=request_id, address=environ.get("REMOTE_ADDR", ""), actor="anonymous"
-        )
+        before = logs.bind(request_id=request_id, address=environ.get("REMOTE_ADDR", ""), actor="anonymous")
         try:
             with budget.of(budget.REQUEST):
                 return serve(environ, start)
         finally:
-            environ["latchkey.said"] = get_contextvars()
-            reset_contextvars(**said)
+            environ["latchkey.said"] = logs.context()
+            logs.unbind(before)
 
     return serve_framed

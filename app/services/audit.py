@@ -22,8 +22,8 @@ from sqlalchemy import (
     literal,
     select,
 )
-from structlog.contextvars import get_contextvars
 
+import logs
 from app.errors import UserNotFound
 from app.extensions import db, direct, reading, settings
 from app.models import AuditEvent, User, now
@@ -51,7 +51,7 @@ def record(action: str, *, user_id: int | None, target: str = "", detail: str = 
     """Add an event to the transaction under way.
 
     Who acts, from which address and in which request is taken from the context that the door has bound
-    (structlog.contextvars, shared with the log): `actor`, `address`, `request_id`.
+    (logs.py, whose lines tell the same): `actor`, `address`, `request_id`.
     """
     db.session.add(_event(action, user_id=user_id, target=target, detail=detail))
 
@@ -172,7 +172,7 @@ def _event(action: str, *, target: str, detail: str, user_id: int | None = None)
 
 
 def _context() -> dict[str, str]:
-    context = get_contextvars()
+    context = logs.context()
     return {
         "actor": plain(str(context.get("actor", OPERATOR)))[:80],
         "address": str(context.get("address", ""))[:64],

@@ -184,11 +184,3 @@ def test_a_script_goes_on_where_it_was_never_asked(house: Service) -> None:
         arguments = [*one.split(), *([name] if "keys" in one else [])]
         done = run("-m", "flask", "--app", "wsgi", *arguments, environ=house.environ, input="")
         assert (done.returncode, done.stdout, done.stderr) == (0, told, "")
-
-
-def test_the_library_of_tables_costs_a_server_nothing() -> None:
-    """structlog loads it wherever it is there, for tracebacks; the command line needs no more of it."""
-    names = "{name for name in sys.modules if name.split('.')[0] == 'rich'}"
-    source = f"import sys, structlog.dev; before = {names}; import app; print(sorted({names} - before))"
-    done = run("-c", source, environ={})
-    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr

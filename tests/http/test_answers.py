@@ -6,8 +6,8 @@ import json
 
 import pytest
 import requests
-from structlog.contextvars import bound_contextvars, get_contextvars
 
+import logs
 from app.http.headers import API_POLICY
 from tests.support.browser import HTML
 from tests.support.raw import exchange, request_head
@@ -159,9 +159,10 @@ def test_doubled_slashes_redirect_nobody(service: Service, user: User, path: str
     assert answer.status in (200, 400, 404) and answer.headers["Location"] is None
 
 
-def test_what_a_host_has_bound_for_its_log_is_its_own(service: Service, user: User) -> None:
-    """Of a request nothing stays with the thread: whatever it does next is not the request's."""
-    with bound_contextvars(trace="the host's"):
+def test_of_a_request_nothing_stays_with_the_thread(service: Service, user: User) -> None:
+    """Whatever it does next is not the request's, and what it did before goes on."""
+    with logs.bound(actor="the host's"):
         answer = service.app.test_client().get("/api/auth/me", headers=user.headers)
         assert answer.status_code == 200
-        assert get_contextvars() == {"trace": "the host's"}
+        assert logs.context() == {"actor": "the host's"}
+    assert logs.context() == {}

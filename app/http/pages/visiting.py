@@ -8,8 +8,8 @@ from functools import wraps
 from typing import Any
 
 from flask import Response, redirect, request, session, url_for
-from structlog.contextvars import bind_contextvars
 
+import logs
 from app.errors import FormExpired
 from app.extensions import settings, user_loader
 from app.services import bearer
@@ -52,7 +52,7 @@ def visiting(limit: str = "default") -> Callable[[View], View]:
             if caller is None:
                 limits.count("default", limits.address())
                 return _to_sign_in()
-            bind_contextvars(actor=f"user:{caller.shown_id}")
+            logs.bind(actor=f"user:{caller.shown_id}")
             limits.count(limit, f"user:{caller.user_id}")
             if request.method == "POST":
                 check_proof(caller)

@@ -23,6 +23,7 @@ from gunicorn.glogging import Logger
 import logs
 import serving
 
+MILLISECOND = timedelta(milliseconds=1)
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - what is made there is 0600, or in a folder of 0700
 
 bind = "127.0.0.1:8080"  # where PUBLIC_URL says browsers find it unless it is set; a proxy comes in front
@@ -63,17 +64,16 @@ class JsonLog(Logger):
         """Say what was answered, and to whom, unless that is to go to /dev/null."""
         if self.cfg.accesslog == os.devnull:
             return
-        fields = {
+        answered = {
             "method": environ.get("REQUEST_METHOD"),
             "path": environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace"),
             "status": int(str(resp.status).split()[0]),
             "bytes": resp.sent,
-            "ms": request_time // timedelta(milliseconds=1),
+            "ms": request_time // MILLISECOND,
             "address": environ.get("REMOTE_ADDR"),
             "agent": environ.get("HTTP_USER_AGENT"),
         }
-        with logs.bound(**environ.get("latchkey.said", {})):  # by app/http/frame.py
-            self.access_log.info("request", extra=fields)
+        logs.say_request(answered, environ.get("latchkey.said", {}))  # by app/http/frame.py
 
 
 logger_class = JsonLog

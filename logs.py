@@ -12,17 +12,17 @@ import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from logging.config import dictConfig
 from pathlib import Path
+from time import time
 from traceback import walk_tb
 from types import MappingProxyType
 from typing import Any
 
 ROOT = f"{Path(__file__).parent}/"
-REQUEST_FIELDS = ("method", "path", "status", "bytes", "ms", "address", "agent")
 LONGEST = 1000  # characters of one text: nobody fills the disk with one request
 MOST_CALLS = 40  # of one exception, the innermost ones
 MOST_CAUSES = 5
@@ -83,26 +83,34 @@ class _Json(logging.Formatter):
     """Says a record in its order: when, how bad, by whom, what, in which request."""
 
     def format(self, record: logging.LogRecord) -> str:
-        said = {
-            "time": _moment(record.created),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "event": record.getMessage(),
-            **{name: record.__dict__[name] for name in REQUEST_FIELDS if name in record.__dict__},
-            **context(),
-        }
-        kept = {name: _shortened(value) if isinstance(value, str) else value for name, value in said.items()}
+        said = _said(record.created, record.levelname.lower(), record.name, record.getMessage(), context())
         if record.exc_info:
-            kept["exception"] = _told(record.exc_info[1])
-        return _encode(kept)
+            said["exception"] = _told(record.exc_info[1])
+        return _encode(said)
+
+
+def say_request(answered: Mapping[str, Any], told: Context) -> None:
+    """Say what was answered, as a record of gunicorn.access would be said; making one costs more than that.
+
+    Like any line, one that cannot be written is left out.
+    """
+    line = _encode(_said(time(), "info", "gunicorn.access", "request", {**answered, **told}))
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"{line}\n")
+
+
+def _said(seconds: float, level: str, logger: str, event: str, more: Mapping[str, Any]) -> dict[str, Any]:
+    said = {"time": _moment(seconds), "level": level, "logger": logger, "event": event, **more}
+    return {name: _shortened(value) if isinstance(value, str) else value for name, value in said.items()}
 
 
 def _shortened(text: str) -> str:
     """Return a text without what may be a secret: all from the first question mark on, and tickets."""
     if "/connect/" in text:
         text = _TICKET.sub("[redacted]", text)
-    start, mark, _ = text.partition("?")
-    return f"{start}?[redacted]"[:LONGEST] if mark else text[:LONGEST]
+    if "?" in text:
+        text = f"{text.partition('?')[0]}?[redacted]"
+    return text[:LONGEST]
 
 
 def _moment(seconds: float) -> str:

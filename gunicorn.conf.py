@@ -194,9 +194,15 @@ def post_worker_init(worker):
             raise SystemExit(3) from None  # gunicorn takes 3 for "do not start me again"
         except SQLAlchemyError:
             pass
+    keep_at_hand(worker.cfg)
     worker.wsgi.extensions["latchkey.lanes"].most = max(1, worker.cfg.threads // 2)
     Thread(target=replay, args=[worker.wsgi], daemon=True).start()
     spare_what_stays()
+
+
+def keep_at_hand(cfg):
+    """Make each setting an attribute: gunicorn asks for many at each request, and looks each of them up."""
+    vars(cfg).update({name: setting.get() for name, setting in cfg.settings.items()})
 
 
 def post_fork(server, worker):

@@ -39,7 +39,9 @@ jwt = JWTManager()
 
 
 def _bound(name: str) -> Any:
-    return LocalProxy(lambda: current_app.extensions[f"latchkey.{name}"])
+    """Return what stands for a part of whichever application is at work, found without a proxy in between."""
+    place, app = f"latchkey.{name}", current_app._get_current_object  # type: ignore[attr-defined]
+    return LocalProxy(lambda: app().extensions[place])
 
 
 settings = cast(Config, _bound("settings"))

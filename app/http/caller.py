@@ -242,6 +242,8 @@ def _acting_for(acting: Acting, username: str | None, scope: Scope | None) -> Ca
 def _on_behalf_of() -> str | None:
     """Return the name that a service key acts for, sent as UTF-8."""
     header = request.headers.get("X-On-Behalf-Of", "").strip()
+    if not header:
+        return None
     try:
         return header.encode("latin-1").decode("utf-8") or None
     except UnicodeError:

@@ -83,7 +83,7 @@ def register(app: Flask, config: Config) -> None:
     """Count every request of this application, unless the limits are switched off."""
     if config.rate_limits is not None:
         app.extensions["latchkey.limits"] = Limits(config.rate_limits, config.redis_url)
-        app.before_request(_count_by_address)
+        app.before_request(_counting_in(app))
 
 
 def counted_by_view(view: View) -> View:
@@ -107,7 +107,8 @@ def limited(word: str) -> Callable[[View], View]:
 
 def count(word: str, who: str) -> None:
     """Count a request of this caller. Raises TooManyRequests."""
-    limits: Limits | None = current_app.extensions.get("latchkey.limits")
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    limits: Limits | None = app.extensions.get("latchkey.limits")
     if limits is not None:
         limits.count(word, who)
 
@@ -123,11 +124,16 @@ def address() -> str:
     return f"address:{getattr(found, 'ipv4_mapped', None) or found}"
 
 
-def _count_by_address() -> None:
-    """Count what no view counts: pages, files, and what is not there."""
-    view = current_app.view_functions.get(request.endpoint or "")
-    if request.blueprint != "health" and not getattr(view, "counts", False):
-        count("default", address())
+def _counting_in(app: Flask) -> Callable[[], None]:
+    """Return what counts what no view counts: pages, files, and what is not there."""
+    views = app.view_functions
+
+    def count_by_address() -> None:
+        view = views.get(request.endpoint or "")
+        if not getattr(view, "counts", False) and request.blueprint != "health":
+            count("default", address())
+
+    return count_by_address
 
 
 def _hit(limiter: SlidingWindowCounterRateLimiter, item: RateLimitItem, *who: str) -> float | None:

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -323,3 +324,12 @@ def test_who_has_connected_may_still_ask_when_it_ends(server: Gunicorn) -> None:
             client.close()
         assert server.wait_for_end() == 0 and silent
     assert time.monotonic() - begun < 6
+
+
+def test_each_answer_is_dated(server: Gunicorn) -> None:
+    for _ in range(3):
+        before = int(time.time())
+        answer = server.get("/0")
+        assert before <= parsedate_to_datetime(answer.headers["Date"]).timestamp() <= time.time()
+        assert answer.headers["Date"].endswith(" GMT")
+        time.sleep(0.6)

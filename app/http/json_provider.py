@@ -12,11 +12,19 @@ from typing import Any, cast
 from flask import Response
 from flask.json.provider import DefaultJSONProvider
 from msgspec.json import Encoder
+from werkzeug.datastructures import Headers
 
 _write = Encoder().encode
 _NUMBER = re.compile(rb"(?:\A|[:,\[])-?[0-9]+[.e]")
 _DIGITS_AS_0 = bytes.maketrans(b"123456789", b"000000000")
 _DELETE = b"\x7f"  # escaped here, and not there
+
+
+class _Answer(Response):
+    """An answer whose headers need no correction: it has a body, its length is told, and it leads nowhere."""
+
+    def get_wsgi_headers(self, environ: Any) -> Headers:
+        return self.headers
 
 
 class JsonProvider(DefaultJSONProvider):
@@ -29,7 +37,7 @@ class JsonProvider(DefaultJSONProvider):
         raw = None if self._app.debug else _written(document)
         if raw is None:
             return cast(Response, super().response(document))
-        return Response(raw + b"\n", content_type=self.mimetype)
+        return _Answer(raw + b"\n", content_type=self.mimetype)
 
 
 def _written(document: Any) -> bytes | None:

@@ -159,6 +159,34 @@ def test_doubled_slashes_redirect_nobody(service: Service, user: User, path: str
     assert answer.status in (200, 400, 404) and answer.headers["Location"] is None
 
 
+def test_a_mounted_path_without_its_slash_leads_to_the_pages(service: Service) -> None:
+    environ = {"SCRIPT_NAME": "/mounted", "PATH_INFO": "", "QUERY_STRING": "a=%C3%A9"}
+    answer = service.app.test_client().get("/", environ_overrides=environ)
+    assert (answer.status_code, answer.headers["Location"]) == (308, "http://localhost/mounted/?a=%C3%A9")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        (
+            {"Connection": "Upgrade", "Upgrade": "websocket"},
+            400,
+            "invalid_request",
+        ),  # no route is a WebSocket
+        ({"Upgrade": "h2c"}, 200, None),
+        ({"Host": "a..b"}, 400, "unknown_host"),  # no name of a host, although /healthz is for whoever asks
+        ({"Host": "elsewhere.example"}, 200, None),
+        ({"Host": "[::1]:80"}, 200, None),
+    ],
+    ids=str,
+)
+def test_what_a_request_says_of_itself_is_judged_before_its_path(
+    service: Service, headers: dict[str, str], status: int, code: str | None
+) -> None:
+    answer = service.app.test_client().get("/healthz", headers=headers)
+    assert (answer.status_code, answer.get_json().get("code")) == (status, code)
+
+
 def test_of_a_request_nothing_stays_with_the_thread(service: Service, user: User) -> None:
     """Whatever it does next is not the request's, and what it did before goes on."""
     with logs.bound(actor="the host's"):

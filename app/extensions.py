@@ -54,7 +54,7 @@ redis = cast("Redis | None", _bound("redis"))  # the proxy of None is false, and
 issuer_keys = cast(IssuerKeys, _bound("issuer_keys"))
 good_tokens = cast("Memory[tuple[str, bytes], Any]", _bound("good_tokens"))  # app/services/claims.py
 callers = cast("Memory[bytes, Any]", _bound("callers"))  # app/services/bearer.py
-listed = cast("Memory[int, Any]", _bound("listed"))  # app/services/listing.py
+listed = cast("Memory[tuple[Any, int], Any]", _bound("listed"))  # app/services/listing.py
 registrations = cast("Mapping[str, Registration | None]", _bound("registrations"))
 user_loader = cast("UserLoader | None", _bound("user_loader"))  # for pages alone; false where there is none
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from threading import Lock
 from time import time
 from typing import Generic, TypeVar
@@ -22,6 +23,11 @@ class Memory(Generic[Key, Value]):
         """Return what is kept under this key; None where there is nothing, or its end has come."""
         found = self._kept.get(key)
         return None if found is None or found[0] <= time() else found[1]
+
+    def several(self, keys: Iterable[Key]) -> list[Value | None]:
+        """Return the same for several keys, in their order."""
+        now, find = time(), self._kept.get
+        return [found[1] if (found := find(key)) is not None and found[0] > now else None for key in keys]
 
     def keep(self, key: Key, value: Value, *, until: float) -> None:
         """Keep a value until a moment, in seconds since 1970."""

@@ -318,8 +318,8 @@ MUTANTS = (
     Mutant(
         "list: what has changed is opened anew",
         "app/services/listing.py",
-        "known is not None and known[0] == row",
-        "known is not None",
+        "before is not None and before[0] == row",
+        "before is not None",
         ("tests/http/test_listing.py", "-k", "not postgresql"),
     ),
     Mutant("token: remembered for its time", "app/memory.py", "found[0] <= time()", "False", REMEMBERED),

@@ -24,6 +24,7 @@ def test_it_is_kept_until_its_end(moment: list[float]) -> None:
     for now, found in ((1000, 1), (1009.9, 1), (1010, None), (1011, None)):
         moment[0] = now
         assert kept.get("a") == found
+        assert kept.several("ba") == [None, found]
     assert kept.get("b") is None
 
 

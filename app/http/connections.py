@@ -5,24 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint
+from msgspec import Raw
 
 from app.schemas.connections import (
     AddConnectionSchema,
     ConnectionListSchema,
     ConnectionSchema,
+    ListedConnectionSchema,
     ReadConnectionSchema,
     RenameConnectionSchema,
     ReplaceDataSchema,
 )
+from app.schemas.dumping import dump_of
 from app.schemas.wire import MessageSchema
 from app.services import connections, listing
+from app.services.listing import Opened
 from app.services.service_keys import Scope
 from app.services.standing import Caller
 
 from .caller import owner
+from .json_provider import part
 from .wire import reads, writes
 
 blueprint = Blueprint("connections", __name__, url_prefix="/api/users/<username>")
+
+_dump_listed = dump_of(ListedConnectionSchema())
 
 
 @blueprint.post("/add/connection")
@@ -44,7 +51,11 @@ def read(caller: Caller, id: int | None) -> Any:
 @owner(Scope.READ_METADATA, confirms=True)
 @writes(ConnectionListSchema)
 def every(caller: Caller) -> Any:
-    return {"connections": listing.every(caller=caller)}
+    return {"connections": listing.every(caller=caller, make=_written)}
+
+
+def _written(one: Opened) -> Raw:
+    return part(_dump_listed(one))
 
 
 @blueprint.put("/update/connection/name/<row_id:id>")

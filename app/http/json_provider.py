@@ -6,11 +6,13 @@ is written by the library. NaN, which is no JSON, is written as null.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, cast
 
 from flask import Response
 from flask.json.provider import DefaultJSONProvider
+from msgspec import Raw
 from msgspec.json import Encoder
 from werkzeug.datastructures import Headers
 
@@ -32,12 +34,23 @@ class JsonProvider(DefaultJSONProvider):
 
     sort_keys = False
 
+    @staticmethod
+    def default(value: Any) -> Any:
+        """Return what the standard library can write in the place of a value that it cannot."""
+        return json.loads(bytes(value)) if isinstance(value, Raw) else DefaultJSONProvider.default(value)
+
     def response(self, *args: Any, **kwargs: Any) -> Response:
         document = self._prepare_response_obj(args, kwargs)
         raw = None if self._app.debug else _written(document)
         if raw is None:
             return cast(Response, super().response(document))
         return _Answer(raw + b"\n", content_type=self.mimetype)
+
+
+def part(document: Any) -> Raw:
+    """Return a part of answers, written already: it stands in each as if it were written there."""
+    raw = _written(document)
+    return Raw(json.dumps(document, separators=(",", ":")).encode("ascii") if raw is None else raw)
 
 
 def _written(document: Any) -> bytes | None:

@@ -1,7 +1,7 @@
 """How a schema writes, worked out once: marshmallow says what the document is, and asks itself at each value.
 
-A value that already is what its field would make of it is taken as it is; any other one, and any field that
-is not among those known here, is left to marshmallow.
+A value that already is what its field would make of it is taken as it is, and so is JSON that was written
+before; any other one, and any field that is not among those known here, is left to marshmallow.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from marshmallow import Schema, fields, missing
 from marshmallow.decorators import POST_DUMP, PRE_DUMP
 from marshmallow.utils import get_value
+from msgspec import Raw
 
 from .wire import Moment
 
@@ -26,6 +27,7 @@ _PLAIN: dict[type, tuple[type, ...]] = {
     fields.Boolean: (bool, _NONE),
     fields.Dict: (dict, _NONE),
     Moment: (_NONE,),
+    fields.Nested: (Raw,),
 }
 
 

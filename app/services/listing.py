@@ -1,17 +1,18 @@
 """Typed connections as lists show them: secrets masked, and one that no longer opens marked.
 
 That a row opens is found out by opening it, once in a while. Meanwhile it is remembered, as it is stored and
-letter by letter, together with what it shows: what has not changed in anything opens again. No secret is
-remembered; a row that does not open never is, nor one that is large.
+letter by letter, together with what was made of what it shows: what has not changed in anything opens again.
+No secret is remembered; a row that does not open never is, nor one that is large.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from time import time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Text, cast, select
 
@@ -24,6 +25,8 @@ from app.vault import SealBroken
 
 from . import alarm, standing
 from .standing import Caller
+
+Made = TypeVar("Made")
 
 KEPT = 3600.0  # seconds
 LARGEST = 1024  # characters and bytes of a row that is remembered: one takes up a few kilobytes at most
@@ -67,11 +70,22 @@ class Opened:
     unreadable: bool = False
 
 
-def every(*, caller: Caller) -> list[Opened]:
-    """Return all connections of a user by id, secrets masked. Raises TokenInvalid."""
-    rows = [tuple(row) for row in standing.rows(_EVERY, caller) if row[0] is not None]
-    recall = listed.get  # found once for all rows
-    return [_unchanged(row, recall(row[0])) or _anew(_Stored(*row)) for row in rows]
+def every(*, caller: Caller, make: Callable[[Opened], Made]) -> list[Made]:
+    """Return all connections of a user by id: what `make` makes of each, secrets masked. Raises TokenInvalid.
+
+    It is remembered by `make` itself, which is called again only for what has changed.
+    """
+    rows = [row for row in standing.rows(_EVERY, caller) if row[0] is not None]
+    known = listed.several(zip(repeat(make), [row[0] for row in rows]))
+    return [
+        before[1] if before is not None and before[0] == row else _anew(_Stored(*row), make)
+        for row, before in zip(rows, known, strict=True)
+    ]
+
+
+def itself(found: Opened) -> Opened:
+    """Make nothing else of it."""
+    return found
 
 
 def shown(row: Any) -> Opened:
@@ -84,16 +98,12 @@ def shown(row: Any) -> Opened:
     return Opened(row.id, row.name, row.type, masked(row.outline))
 
 
-def _unchanged(row: tuple[Any, ...], known: tuple[_Stored, Opened] | None) -> Opened | None:
-    """Return what a row shows that is stored as it was when it opened."""
-    return known[1] if known is not None and known[0] == row else None
-
-
-def _anew(row: _Stored) -> Opened:
+def _anew(row: _Stored, make: Callable[[Opened], Made]) -> Made:
     found = shown(row._replace(outline=_said(row.outline)))
+    made = make(found)
     if not found.unreadable and len(row.outline) + len(row.sealed) <= LARGEST:
-        listed.keep(row.id, (row, found), until=time() + KEPT)
-    return found
+        listed.keep((make, row.id), (row, made), until=time() + KEPT)
+    return made
 
 
 def _said(outline: str) -> Any:

@@ -11,7 +11,7 @@ from flask import Flask, jsonify
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.http.json_provider import JsonProvider
+from app.http.json_provider import JsonProvider, part
 from tests.support.service import User
 
 AWKWARD: list[Any] = [
@@ -65,6 +65,7 @@ def written(app: Flask, document: Any) -> bytes:
 @pytest.mark.parametrize("document", AWKWARD, ids=ascii)
 def test_awkward_values(app: Flask, document: Any) -> None:
     assert written(app, document) == expected(document)
+    assert written(app, {"parts": [part(document)] * 2}) == expected({"parts": [document] * 2})
 
 
 @given(anything)
@@ -73,6 +74,15 @@ def test_anything(document: Any) -> None:
     app = Flask(__name__)
     app.json = JsonProvider(app)
     assert written(app, document) == expected(document)
+    assert written(app, [part(document), document]) == expected([document, document])
+
+
+def test_a_part_is_written_for_people_too(app: Flask) -> None:
+    app.debug = True
+    try:
+        assert written(app, [part({"x": 1})]) == json.dumps([{"x": 1}], indent=2).encode() + b"\n"
+    finally:
+        app.debug = False
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])

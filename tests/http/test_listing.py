@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from msgspec import Raw
 from sqlalchemy import Row, insert, select, text, update
 
 from app import memory
 from app.extensions import db
 from app.models import Connection
+from app.schemas.connections import ConnectionListSchema
 from app.services import listing
+from app.services.listing import Opened
+from app.services.standing import Caller
+from app.usernames import key_of
 from app.vault import Vault
 from tests.http.test_unreadable import SSH, listed, stored
 from tests.support.clocks import Clock
@@ -131,9 +137,38 @@ def test_a_large_row_is_not_remembered(user: User, opened: list[int]) -> None:
     assert [len(listed(user)) for _ in range(2)] == [1, 1] and opened == [id, id]
 
 
+def test_it_is_written_as_its_schema_says(user: User) -> None:
+    ids = [
+        stored(user),
+        stored(user, "custom", {"Zoë": "secret"}),
+        stored(user, data={**SSH, "host": "\x7f🔑"}),
+    ]
+    data = [MASKED, {"Zoë": "-" * 8}, {**MASKED, "host": "\x7f🔑"}]
+    types = ["sshes", "custom", "sshes"]
+    rows = [Opened(id, "n", type, shown) for id, type, shown in zip(ids, types, data, strict=True)]
+    expected = json.dumps(ConnectionListSchema().dump({"connections": rows}), separators=(",", ":"))
+    for _ in range(2):
+        answer = user.call("GET", "/api/users/:username/get/connections")
+        assert answer.content == expected.encode() + b"\n"
+
+
+def test_a_page_and_the_api_remember_each_its_own(user: User, opened: list[int]) -> None:
+    id = stored(user)
+    caller = Caller(user.id, user.id, user.username, key_of(user.username))
+    found = []
+    opened.clear()
+    with user.service.app.app_context():
+        for make in (listing.itself, repr) * 2:
+            found += listing.every(caller=caller, make=make)
+    expected = Opened(id, "n", "sshes", MASKED)
+    assert found == [expected, repr(expected)] * 2 and opened == [id, id]
+
+
 def test_no_secret_is_remembered(service: Service, user: User) -> None:
     secret = "the most secret of passwords"
     stored(user, data={**SSH, "password": secret})
     assert listed(user)[0]["data"] == MASKED
-    kept = repr(vars(service.app.extensions["latchkey.listed"]))
-    assert SSH["host"] in kept and secret not in kept
+    remembered = vars(service.app.extensions["latchkey.listed"])["_kept"].values()
+    rows, written = zip(*(kept for _, kept in remembered), strict=True)
+    for kept in (repr(rows), repr([bytes(one) for one in written if isinstance(one, Raw)])):
+        assert SSH["host"] in kept and secret not in kept

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from marshmallow import Schema, fields, post_dump, pre_dump
 from marshmallow.decorators import POST_DUMP
+from msgspec import Raw
 
 import app.schemas
 from app.schemas.dumping import dump_of
@@ -147,6 +148,12 @@ def test_it_writes_the_same(kind: type[Schema]) -> None:
     expected = [outcome(schema.dump, one) for one in found]
     assert [outcome(dump, one) for one in found] == expected
     assert sum(one.startswith("{") for one in expected) > ROUNDS / 10
+
+
+def test_what_is_written_already_is_taken_as_it_is() -> None:
+    written = Raw(b"{}")
+    found = dump_of(Outer())({"hooked": written, "finished": [written, {"name": "x"}]})
+    assert found == {"hooked": written, "finished": [written, {"name": "x", "after": True}]}
 
 
 def test_every_field_is_written_at_least_once() -> None:

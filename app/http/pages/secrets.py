@@ -27,7 +27,7 @@ _name = RenameConnectionSchema()
 @blueprint.get("")
 @visiting()
 def every(caller: Caller) -> Response:
-    found = listing.every(caller=caller)
+    found = listing.every(caller=caller, make=listing.itself)
     return show("secrets.html", caller, area="secrets", found=found, type_of=type_of, told=entries.told)
 
 

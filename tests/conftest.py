@@ -6,11 +6,12 @@ import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.services import passwords
-from app.vault import Stretching
+from app.vault import Stretching, Vault
 from tests.support.browser import Agent
 from tests.support.crowd import crowd
 from tests.support.databases import PostgresqlDatabases, SqliteDatabases
@@ -171,3 +172,17 @@ def start(database_url: str, sandbox: Sandbox, *, host: str = "127.0.0.1", **set
     url = f"http://{host}:{port}"
     own = {name: value.replace("{url}", url) for name, value in settings.items()}
     return Service(database_url, {**sandbox.register(url), **own}, host=host, port=port)
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The ids of the rows that were opened, in their order."""
+    seen: list[int] = []
+    really = Vault.open
+
+    def open(vault: Vault, envelope: bytes, *context: Any) -> bytes:
+        seen.append(context[1])
+        return really(vault, envelope, *context)
+
+    monkeypatch.setattr(Vault, "open", open)
+    return seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from sqlalchemy import (
     CTE,
@@ -20,14 +21,15 @@ from sqlalchemy import (
     select,
 )
 
-from app.errors import ServiceNotConnected, ServiceNotFound
-from app.extensions import direct
-from app.models import Grant, Service, ServiceConnection, User, clock
+from app.errors import SecretUnreadable, ServiceNotConnected, ServiceNotFound
+from app.extensions import direct, vault
+from app.models import Grant, Service, ServiceConnection, Tokens, User, clock
 from app.models.base import Id
 from app.models.direct import Row, Statement, columns_of, made
 from app.oauth.provider import ServiceDeclaration
+from app.vault import SealBroken
 
-from . import audit, standing
+from . import alarm, audit, standing
 from .standing import USER_ID, Caller
 
 A_DAY = timedelta(days=1)  # a token that was used within it need not be noted to be used
@@ -36,7 +38,7 @@ _NAME = bindparam("service", type_=String())
 _MIN_TTL = bindparam("min_ttl", type_=Interval())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Look:
     """A grant as it was at a moment of the database's clock; of no session.
 
@@ -47,6 +49,18 @@ class Look:
     at: datetime
     service: ServiceDeclaration
     overdue: bool = False
+
+    def open(self) -> Tokens:
+        """Return what the grant holds; its seal is opened once. Raises SecretUnreadable."""
+        return self._tokens
+
+    @cached_property
+    def _tokens(self) -> Tokens:
+        try:
+            return self.grant.open(vault)
+        except SealBroken:
+            alarm.does_not_open("grants", self.grant.id)
+            raise SecretUnreadable from None
 
 
 def _is_good(found: CTE) -> ColumnElement[bool]:

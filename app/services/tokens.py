@@ -12,16 +12,15 @@ from math import ceil
 from sqlalchemy import select
 
 from app import counters
-from app.errors import ReconnectRequired, SecretUnreadable, TokenUnavailable
-from app.extensions import db, disclosing, lanes, vault
-from app.models import Grant, Tokens
+from app.errors import ReconnectRequired, TokenUnavailable
+from app.extensions import db, disclosing, lanes
+from app.models import Grant
 from app.oauth.lanes import Visit
 from app.oauth.outbound import Deadline
 from app.oauth.provider import ServiceDeclaration
 from app.providers import provider_named
-from app.vault import SealBroken
 
-from . import alarm, audit, health, keeping, leases, looking, refreshing, spooled
+from . import audit, health, keeping, leases, looking, refreshing, spooled
 from .health import Word
 from .looking import Look
 from .standing import Caller
@@ -81,7 +80,7 @@ def _is_good(now: Look, min_ttl: timedelta, *, whatever: bool) -> bool:
     """
     if now.grant.ended_at is not None:
         raise ReconnectRequired(service=now.service.display_name, path=health.start_path(now.service))
-    _check_seal(now.grant)
+    now.open()
     return not whatever and not _is_due(now, min_ttl)
 
 
@@ -163,18 +162,10 @@ def _warning(now: Look) -> str | None:
     return _why_not_renewed(now) if now.overdue else None
 
 
-def _check_seal(grant: Grant) -> Tokens:
-    try:
-        return grant.open(vault)
-    except SealBroken:
-        alarm.does_not_open("grants", grant.id)
-        raise SecretUnreadable from None
-
-
 def _disclosed(now: Look, *, told: bool) -> LiveToken:
     """Note that it is used and, unless that is told already, who reads it, before it leaves."""
     grant, days = now.grant, provider_named(now.grant.provider).unused_token_days
-    access_token = _check_seal(grant).access_token
+    access_token = now.open().access_token
     if now.at - grant.last_used_at > looking.A_DAY:
         grant.use(now.at, days)
         _note_use(grant, now.at, days)

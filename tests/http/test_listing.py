@@ -17,26 +17,11 @@ from app.services import listing
 from app.services.listing import Opened
 from app.services.standing import Caller
 from app.usernames import key_of
-from app.vault import Vault
 from tests.http.test_unreadable import SSH, listed, stored
 from tests.support.clocks import Clock
 from tests.support.service import Service, User
 
 MASKED = {**SSH, "password": "-" * 8}
-
-
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The ids of the rows that were opened, in their order."""
-    seen: list[int] = []
-    really = Vault.open
-
-    def open(vault: Vault, envelope: bytes, *context: Any) -> bytes:
-        seen.append(context[1])
-        return really(vault, envelope, *context)
-
-    monkeypatch.setattr(Vault, "open", open)
-    return seen
 
 
 def change(service: Service, id: int, **values: object) -> None:

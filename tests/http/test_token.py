@@ -59,6 +59,13 @@ def test_an_expired_token_is_renewed(
     assert user.call("GET", path(NAMES[provider])).json()["access_token"] == body["access_token"]
 
 
+def test_its_seal_is_opened_once(user: User, agent: Agent, service: Service, opened: list[int]) -> None:
+    agent.connect(user, "spotify")
+    opened.clear()
+    assert user.call("GET", path("spotify")).status_code == 200
+    assert opened == [grant_of(service, user, "spotify").id]
+
+
 def test_gmail_and_drive_are_renewed_once_for_both(
     user: User, agent: Agent, service: Service, sandbox: Sandbox
 ) -> None:

@@ -19,7 +19,6 @@ from app.models import Base, engines
 from app.models.direct import Direct
 from app.oauth.issuer_keys import IssuerKeys, keys_for
 from app.oauth.lanes import Lanes
-from app.oauth.outbound import Outbound
 from app.oauth.registration import Registration, register
 from app.providers import PROVIDERS
 from app.spool import Spool
@@ -48,7 +47,6 @@ settings = cast(Config, _bound("settings"))
 direct = cast(Direct, _bound("direct"))  # statements without a session, and without its transaction
 vault = cast(Vault, _bound("vault"))
 spool = cast(Spool, _bound("spool"))
-outbound = cast(Outbound, _bound("outbound"))
 lanes = cast(Lanes, _bound("lanes"))
 redis = cast("Redis | None", _bound("redis"))  # the proxy of None is false, and is not None
 issuer_keys = cast(IssuerKeys, _bound("issuer_keys"))
@@ -64,7 +62,6 @@ def bind(app: Flask, config: Config, user_loader: UserLoader | None = None) -> N
     app.extensions["latchkey.settings"] = config
     app.extensions["latchkey.vault"] = Vault(config.encryption_keys)
     app.extensions["latchkey.spool"] = Spool(config.spool_dir)
-    app.extensions["latchkey.outbound"] = Outbound()
     app.extensions["latchkey.listed"] = Memory(MOST_LISTED)
     app.extensions["latchkey.lanes"] = Lanes()  # gunicorn.conf.py says how many
     app.extensions["latchkey.redis"] = config.redis_url and _redis(config.redis_url)
@@ -85,7 +82,7 @@ def _redis(url: str) -> Redis:
 
 def _bind_tokens(app: Flask, config: Config) -> None:
     tokens = config.tokens
-    app.extensions["latchkey.issuer_keys"] = keys_for(tokens, app.extensions["latchkey.outbound"])
+    app.extensions["latchkey.issuer_keys"] = keys_for(tokens)
     app.extensions["latchkey.good_tokens"] = Memory(MOST_TOKENS)
     app.extensions["latchkey.callers"] = Memory(MOST_TOKENS)
     app.config.update(

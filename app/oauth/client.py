@@ -11,12 +11,12 @@ import hmac
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from requests import Response
+from requests import Request, Response
 from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
 from .answers import Failure, ProviderFailure, TokenAnswer, is_of_token, judge, token_answer
-from .outbound import Deadline, mount
+from .outbound import Deadline, ask, mount
 from .provider import ClientAuth
 from .registration import Registration
 
@@ -39,7 +39,7 @@ class Client:
 
     def send(self, method: str, url: str, **kwargs: Any) -> Response:
         headers = {"Accept": "application/json", **kwargs.pop("headers", {})}
-        return self.session().request(method, url, headers=headers, withhold_token=True, **kwargs)
+        return ask(Request(method, url, headers=headers, **kwargs), self._deadline)
 
     def get(self, url: str, access_token: str) -> Mapping[str, Any]:
         """Ask the provider's API on behalf of a token; return the JSON object, or raise ProviderFailure."""

@@ -12,14 +12,14 @@ from threading import Lock
 from time import monotonic
 
 from jwt import PyJWK
-from requests import Session
+from requests import Request
 
 import jwks
 from app.errors import IssuerKeysUnavailable
 from config import TokenSettings
 
 from .answers import Failure, ProviderFailure, parsed
-from .outbound import Deadline, Outbound, mount
+from .outbound import Deadline, ask
 
 TOTAL = 3.0  # seconds for one look
 KEPT = 300.0  # seconds until keys are looked for again
@@ -50,11 +50,10 @@ class PublishedKeys(IssuerKeys):
     One caller fetches. The others go on with the key that they ask for, or wait for it where it is not known.
     """
 
-    def __init__(self, url: str, algorithm: str, outbound: Outbound) -> None:
+    def __init__(self, url: str, algorithm: str) -> None:
         super().__init__(())
         self._url = url
         self._algorithm = algorithm
-        self._outbound = outbound
         self._fetching = Lock()
         self._fetched_at = self._look_again_at = -inf
 
@@ -83,9 +82,8 @@ class PublishedKeys(IssuerKeys):
 
     def _renew(self) -> None:
         """Put what is published in place of what is known. A source that fails changes nothing."""
-        deadline = Deadline(TOTAL, read=TOTAL)
         try:
-            self._keys = self._outbound.within(deadline, lambda: self._fetch(deadline))
+            self._keys = self._fetch(Deadline(TOTAL, read=TOTAL))
         except ProviderFailure as failure:
             log.error("JWT_JWKS_URL: the keys cannot be had: %s", failure.kind.name.lower())
             return
@@ -94,9 +92,8 @@ class PublishedKeys(IssuerKeys):
             log.error("JWT_JWKS_URL: no key there verifies %s", self._algorithm)
 
     def _fetch(self, deadline: Deadline) -> Sequence[PyJWK]:
-        session = Session()
-        mount(session, deadline)
-        answer = session.get(self._url, headers={"Accept": "application/jwk-set+json, application/json"})
+        accepted = {"Accept": "application/jwk-set+json, application/json"}
+        answer = ask(Request("GET", self._url, headers=accepted), deadline)
         if answer.status_code != 200:
             raise ProviderFailure(Failure.UNAVAILABLE)
         try:
@@ -105,8 +102,8 @@ class PublishedKeys(IssuerKeys):
             raise ProviderFailure(Failure.MALFORMED) from None
 
 
-def keys_for(tokens: TokenSettings, outbound: Outbound) -> IssuerKeys:
+def keys_for(tokens: TokenSettings) -> IssuerKeys:
     """Return the keys that these settings give, or say where to find."""
     if tokens.jwks_url is None:
         return IssuerKeys(tokens.public_keys)
-    return PublishedKeys(tokens.jwks_url, tokens.algorithm, outbound)
+    return PublishedKeys(tokens.jwks_url, tokens.algorithm)

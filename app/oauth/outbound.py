@@ -1,7 +1,7 @@
 """The only HTTP client: total deadlines, no redirects, bounded bodies, no proxy, no log of a body.
 
-A call runs in a thread of its own while its caller waits for the deadline: a timeout of the socket does
-not end a slow drip, nor a name that does not resolve. At the deadline the call's sockets are shut.
+Each wait of a socket is for what is left until the deadline, and no longer: a timeout that stays the same
+does not end a slow drip. Nothing ends the look-up of a name, so that is left to a thread.
 """
 
 from __future__ import annotations
@@ -9,42 +9,41 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeout
-from contextvars import ContextVar
+from contextlib import contextmanager
 from functools import cache
-from ssl import CERT_REQUIRED, SSLContext
-from typing import Any, TypeVar
+from http.client import HTTPException
+from ssl import CERT_REQUIRED, SSLContext, SSLError, SSLSocket
+from typing import Any
 from urllib.parse import urlsplit
 
-from requests import PreparedRequest, RequestException, Response, Session, Timeout
-from requests.adapters import HTTPAdapter
-from requests.exceptions import SSLError
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from requests import PreparedRequest, Request, Response, Session
+from requests.adapters import BaseAdapter
+from requests.structures import CaseInsensitiveDict
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, default_headers
+from urllib3 import BaseHTTPResponse
+from urllib3.connection import HTTPConnection, port_by_scheme
 from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as ReadTimeout
 from urllib3.util.ssl_ import create_urllib3_context
 
 from .answers import Failure, ProviderFailure
-
-Result = TypeVar("Result")
 
 TOTAL = 10.0  # seconds, for all calls of one request together
 CONNECT = 3.0
 READ = 5.0
 LARGEST = 1 << 20  # bytes, after decompression
 CHUNK = 1 << 16
-THREADS = 96  # at most, made when needed: all lanes of a worker at all providers, and its other calls
-USER_AGENT = "Latchkey (self-hosted connections service)"
+LOOKUPS = 96  # threads at most, made when needed: all lanes of a worker at all providers, and its other calls
+HEADERS = {**default_headers(), "User-Agent": "Latchkey (self-hosted connections service)"}
 
 log = logging.getLogger(__name__)
 
 for _name in ("requests_oauthlib", "oauthlib", "urllib3"):  # at DEBUG these log tokens and client secrets
     logging.getLogger(_name).setLevel(logging.WARNING)
 
-_opened: ContextVar[list[socket.socket]] = ContextVar("opened")
+_lookups = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="lookup")
 
 
 class Deadline:
@@ -57,87 +56,68 @@ class Deadline:
     def remaining(self) -> float:
         return max(0.0, self._ends - time.monotonic())
 
+    def patience(self, most: float) -> float:
+        """Return how many seconds may be waited now, so many at most. Raises TimeoutError when it is over."""
+        if not (left := self.remaining()):
+            raise TimeoutError
+        return min(most, left)
+
     def at_most(self, seconds: float) -> Deadline:
         """Return the earlier one of this and so many seconds from now, the whole of it for one call."""
         seconds = min(seconds, self.remaining())
         return Deadline(seconds, read=seconds)
 
 
-class Outbound:
-    """Runs calls to providers, each within a deadline. Makes its threads on first use."""
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="outbound")
-
-    def within(self, deadline: Deadline, call: Callable[[], Result]) -> Result:
-        """Return what `call` returns; raise ProviderFailure(TIMED_OUT) when the deadline comes first."""
-        sockets: list[socket.socket] = []
-
-        def run() -> Result:
-            _opened.set(sockets)
-            return call()
-
-        if not deadline.remaining():
-            raise ProviderFailure(Failure.TIMED_OUT)
-        future = self._threads.submit(run)
-        try:
-            return future.result(deadline.remaining())
-        except FutureTimeout:
-            future.cancel()
-            for opened in sockets:
-                _shut(opened)
-            raise ProviderFailure(Failure.TIMED_OUT) from None
-        except Timeout:
-            raise ProviderFailure(Failure.TIMED_OUT) from None
-        except SSLError:
-            log.error("a provider's certificate is not good, or not for its name")
-            raise ProviderFailure(Failure.UNAVAILABLE) from None
-        except (RequestException, HTTPError, OSError):
-            raise ProviderFailure(Failure.UNAVAILABLE) from None
+def ask(request: Request, deadline: Deadline) -> Response:
+    """Send a request by itself, and return the whole answer, or raise ProviderFailure."""
+    request.headers = {**HEADERS, **request.headers}
+    return _Adapter(deadline).send(request.prepare())
 
 
 def mount(session: Session, deadline: Deadline) -> None:
     """Make a requests session keep the rules of this module."""
     session.trust_env = False
-    session.headers["User-Agent"] = USER_AGENT
+    session.headers["User-Agent"] = HEADERS["User-Agent"]
     session.adapters.clear()
     adapter = _Adapter(deadline)
     session.mount("https://", adapter)
     session.mount("http://", adapter)  # config.py lets this be loopback only
 
 
-class _Adapter(HTTPAdapter):
-    """Sends one request and reads its whole answer, or fails."""
+class _Adapter(BaseAdapter):
+    """Sends one request and reads its whole answer, or raises ProviderFailure."""
 
     def __init__(self, deadline: Deadline) -> None:
+        super().__init__()
         self._deadline = deadline
-        super().__init__(max_retries=0, pool_connections=1, pool_maxsize=1)
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+    def send(self, request: PreparedRequest, *_: Any, **__: Any) -> Response:
+        at = urlsplit(str(request.url))
+        connection = _CONNECTIONS[at.scheme](str(at.hostname), at.port, self._deadline)
+        with _failing_in_our_words():
+            try:
+                connection.request(
+                    str(request.method),
+                    request.path_url,
+                    body=request.body,
+                    headers=request.headers,
+                    preload_content=False,
+                )
+                return self._whole(request, connection.getresponse())
+            finally:
+                connection.close()
 
-    def cert_verify(self, *_: Any, **__: Any) -> None:
-        """Leave out what would read the certificates anew for each connection: `trust` has."""
+    def close(self) -> None:
+        """Each connection is closed with its answer."""
 
-    def build_connection_pool_key_attributes(
-        self, request: PreparedRequest, verify: Any, cert: Any = None
-    ) -> tuple[Any, Any]:
-        at = urlsplit(request.url)
-        trusted = {"ssl_context": trust()} if at.scheme == "https" else {}
-        return {"scheme": at.scheme, "host": at.hostname, "port": at.port}, trusted
-
-    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
-        left = max(self._deadline.remaining(), 0.001)
-        timeout = (min(CONNECT, left), min(self._deadline.read, left))
-        response = super().send(request, stream=True, timeout=timeout, verify=True)
-        try:
-            if 300 <= response.status_code < 400:
-                raise ProviderFailure(Failure.MALFORMED)
-            response._content = self._read(response)
-            response.encoding = "utf-8"  # as JSON is (RFC 8259, section 8.1), whatever the header says
-        finally:
-            response.close()
+    def _whole(self, request: PreparedRequest, raw: BaseHTTPResponse) -> Response:
+        if 300 <= raw.status < 400:
+            raise ProviderFailure(Failure.MALFORMED)
+        response = Response()
+        response.request, response.url, response.raw = request, str(request.url), raw
+        response.status_code, response.headers = raw.status, CaseInsensitiveDict(raw.headers)
+        response._content = self._read(response)
+        response.encoding = "utf-8"  # as JSON is (RFC 8259, section 8.1), whatever the header says
         return response
 
     def _read(self, response: Response) -> bytes:
@@ -146,9 +126,114 @@ class _Adapter(HTTPAdapter):
             body += chunk
             if len(body) > LARGEST:
                 raise ProviderFailure(Failure.MALFORMED)
-            if not self._deadline.remaining():
-                raise ProviderFailure(Failure.TIMED_OUT)
+            self._deadline.patience(READ)
         return bytes(body)
+
+
+@contextmanager
+def _failing_in_our_words() -> Iterator[None]:
+    try:
+        yield
+    except (TimeoutError, ReadTimeout):
+        raise ProviderFailure(Failure.TIMED_OUT) from None
+    except SSLError:
+        log.error("a provider's certificate is not good, or not for its name")
+        raise ProviderFailure(Failure.UNAVAILABLE) from None
+    except (HTTPError, HTTPException, OSError):
+        raise ProviderFailure(Failure.UNAVAILABLE) from None
+
+
+class _Bounded:
+    """A socket that waits no longer than its deadline lets it."""
+
+    deadline: Deadline
+
+    def send(self, *args: Any) -> int:
+        self._look_at_the_clock()
+        return super().send(*args)  # type: ignore[misc,no-any-return]
+
+    def sendall(self, *args: Any) -> None:
+        self._look_at_the_clock()
+        super().sendall(*args)  # type: ignore[misc]
+
+    def recv_into(self, *args: Any) -> int:
+        self._look_at_the_clock()
+        return super().recv_into(*args)  # type: ignore[misc,no-any-return]
+
+    def _look_at_the_clock(self) -> None:
+        self.settimeout(self.deadline.patience(self.deadline.read))  # type: ignore[attr-defined]
+
+
+class _Socket(_Bounded, socket.socket):
+    pass
+
+
+class _TlsSocket(_Bounded, SSLSocket):
+    pass
+
+
+class _Connection(HTTPConnection):
+    """urllib3's, which undoes what an answer is compressed with, and has no pool here."""
+
+    def __init__(self, host: str, port: int | None, deadline: Deadline) -> None:
+        super().__init__(host, port)
+        self._deadline = deadline
+
+    def connect(self) -> None:
+        self.sock = self._connected()
+
+    def _connected(self) -> _Socket:
+        """Return a socket to the first address of this host that answers."""
+        failure: OSError | None = None
+        for address in _addresses(self.host, self.port, self._deadline):
+            patience = self._deadline.patience(CONNECT)
+            try:
+                return self._reached(*address, patience=patience)
+            except OSError as error:
+                failure = error
+        raise failure or OSError("the name has no address")
+
+    def _reached(
+        self, family: int, kind: int, protocol: int, _: str, address: Any, *, patience: float
+    ) -> _Socket:
+        reached = _Socket(family, kind, protocol)
+        try:
+            reached.deadline = self._deadline
+            reached.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            reached.settimeout(patience)
+            reached.connect(address)
+        except OSError:
+            reached.close()
+            raise
+        return reached
+
+
+class _TlsConnection(_Connection):
+    default_port = port_by_scheme["https"]  # type: ignore[misc]
+
+    def connect(self) -> None:
+        plain = self._connected()
+        try:
+            plain.settimeout(self._deadline.patience(CONNECT))  # of the whole handshake
+            secure = trust().wrap_socket(plain, server_hostname=self.host)
+        except OSError:
+            plain.close()
+            raise
+        secure.deadline = self._deadline  # type: ignore[attr-defined]
+        self.sock = secure
+
+
+_CONNECTIONS = {"http": _Connection, "https": _TlsConnection}
+
+
+def _addresses(host: str, port: int, deadline: Deadline) -> list[tuple[Any, ...]]:
+    """Return where a host is reached: what `getaddrinfo` says, in a thread if it has to ask anybody."""
+    kind = socket.SOCK_STREAM
+    try:
+        return socket.getaddrinfo(host, port, type=kind, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        found = _lookups.submit(socket.getaddrinfo, host, port, type=kind)
+        return found.result(deadline.patience(CONNECT))
 
 
 @cache
@@ -156,38 +241,6 @@ def trust() -> SSLContext:
     """Return what every connection verifies with. To read the authorities takes as long as ten renewals."""
     context = create_urllib3_context(cert_reqs=CERT_REQUIRED)
     context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    context.set_alpn_protocols(["http/1.1"])
+    context.sslsocket_class = _TlsSocket
     return context
-
-
-class _Noted:
-    """Notes the socket of a connection where the waiting caller finds it."""
-
-    sock: socket.socket | None
-
-    def connect(self) -> None:
-        super().connect()  # type: ignore[misc]
-        if self.sock is not None:
-            _opened.get().append(self.sock)
-
-
-class _Connection(_Noted, HTTPConnection):
-    pass
-
-
-class _TlsConnection(_Noted, HTTPSConnection):
-    pass
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-def _shut(opened: socket.socket) -> None:
-    try:
-        opened.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # it has ended by itself

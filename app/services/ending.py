@@ -13,7 +13,7 @@ from sqlalchemy import or_, select, update
 
 from app import counters
 from app.errors import ProviderBusy
-from app.extensions import db, lanes, outbound, reading, registrations, vault
+from app.extensions import db, lanes, reading, registrations, vault
 from app.models import Grant, Revocation, Tokens, clock, moment, now
 from app.oauth.answers import Failure, Kind, ProviderFailure
 from app.oauth.client import Client
@@ -145,7 +145,7 @@ def _ask(row: Revocation, tokens: Tokens, client: Client, deadline: Deadline, *,
     if client.provider.revocation is Way.APPLICATION:  # takes a live access token, and no other
         access_token = _live_access_token(row, tokens, client, deadline)
     ending = Ending(access_token, tokens.refresh_token, row.account_id, whole_grant=not shared)
-    return outbound.within(deadline, lambda: revoke(client, ending))
+    return revoke(client, ending)
 
 
 def _is_alive(row: Revocation) -> bool:
@@ -159,7 +159,7 @@ def _live_access_token(row: Revocation, tokens: Tokens, client: Client, deadline
     refresh_token = tokens.refresh_token
     if refresh_token is None or row.expires_at is None or row.expires_at > now():
         return tokens.access_token
-    answer = outbound.within(deadline, lambda: refresh(client, refresh_token))
+    answer = refresh(client, refresh_token)
     kept = db.session.get(Revocation, row.id, with_for_update=True)
     if kept is not None:  # the old pair is dead: the next attempt, if there is one, needs the new one
         kept.seal(vault, Tokens(answer.access_token, answer.refresh_token or refresh_token))

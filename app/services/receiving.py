@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import String, bindparam, select
 
 from app.errors import LatchkeyError, OAuthFailed, TokenExchangeFailed
-from app.extensions import db, direct, outbound, spool
+from app.extensions import db, direct, spool
 from app.models import Grant, Reading, Tokens, clock
 from app.models.direct import Statement
 from app.oauth import exchange
@@ -56,7 +56,7 @@ def receiving(pending: Pending, *, code: str, deadline: Deadline) -> Iterator[Re
     reconnects, reading = _before(pending.wish)
     client = Client(registration, deadline)
     with _room(client.provider) as slot:
-        answer = _redeem(client, pending, code, deadline)
+        answer = _redeem(client, pending, code)
         first = _fresh(pending.wish, answer, reading.now())
         entry = spooled.put(slot, Place.of_no_row(), first)
         with _forgetting(entry):
@@ -93,13 +93,10 @@ def _forgetting(entry: Entry | None) -> Iterator[None]:
         entry.drop()
 
 
-def _redeem(client: Client, pending: Pending, code: str, deadline: Deadline) -> TokenAnswer:
+def _redeem(client: Client, pending: Pending, code: str) -> TokenAnswer:
     verifier, redirect_uri = pending.secret.decode(), pending.redirect_uri
     try:
-        return outbound.within(
-            deadline,
-            lambda: exchange.redeem(client, code=code, verifier=verifier, redirect_uri=redirect_uri),
-        )
+        return exchange.redeem(client, code=code, verifier=verifier, redirect_uri=redirect_uri)
     except ProviderFailure as failure:
         refuse(pending.wish, failure.kind.name.lower())
         raise _failed(client.provider, failure.kind) from None
@@ -114,13 +111,9 @@ def _identified(
     wish: Wish, client: Client, answer: TokenAnswer, deadline: Deadline
 ) -> tuple[Identity, TokenAnswer]:
     """Return whose tokens these are, and the longest-lived that they can be exchanged for."""
-
-    def inquire() -> tuple[Identity, TokenAnswer]:
+    try:
         longest = exchange.lengthen(client, answer)
         return exchange.identify(client, longest), longest
-
-    try:
-        return outbound.within(deadline, inquire)
     except ProviderFailure as failure:
         refuse(wish, failure.kind.name.lower())
         spare(wish, Tokens(answer.access_token, answer.refresh_token), "", deadline)

@@ -8,7 +8,6 @@ asks whether the lease, the generation and the row are still those that were lea
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import counters
-from app.extensions import db, outbound, registrations, spool, vault
+from app.extensions import db, registrations, spool, vault
 from app.models import Grant, Reading, Tokens, clock
 from app.oauth import exchange
 from app.oauth.answers import Failure, Kind, ProviderFailure, TokenAnswer, granted_scopes
@@ -69,7 +68,7 @@ def _renew(lease: Lease, slot: Slot, deadline: Deadline) -> Kind | None:
     if attempt is None:
         return None
     try:
-        answer = outbound.within(deadline, _call(attempt, deadline))
+        answer = _ask(attempt, deadline)
     except ProviderFailure as failure:
         return _note(lease, failure)
     _store(attempt, answer, slot, deadline)
@@ -149,12 +148,12 @@ def _as_it_is(grant: Grant, tokens: Tokens, at: datetime) -> Fresh:
     )
 
 
-def _call(attempt: _Attempt, deadline: Deadline) -> Callable[[], TokenAnswer]:
+def _ask(attempt: _Attempt, deadline: Deadline) -> TokenAnswer:
     client, tokens = Client(attempt.registration, deadline), attempt.before.tokens
     refresh_token = tokens.refresh_token
     if client.provider.has_refresh_tokens and refresh_token is not None:
-        return lambda: exchange.refresh(client, refresh_token)
-    return lambda: exchange.lengthen(client, TokenAnswer(tokens.access_token))
+        return exchange.refresh(client, refresh_token)
+    return exchange.lengthen(client, TokenAnswer(tokens.access_token))
 
 
 def _store(attempt: _Attempt, answer: TokenAnswer, slot: Slot, deadline: Deadline) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from app.errors import ReconnectRequired, ServiceNotConfigured, TokenUnavailable
-from app.extensions import db, lanes, outbound, reading, registrations
+from app.extensions import db, lanes, reading, registrations
 from app.models import Grant, Service, ServiceConnection
 from app.oauth.answers import Failure, Kind, ProviderFailure, TokenAnswer, granted_scopes
 from app.oauth.client import Client
@@ -111,7 +111,7 @@ def _ask(now: Look, registration: Registration, deadline: Deadline, *, may_renew
 def _identity(now: Look, registration: Registration, deadline: Deadline) -> Identity:
     answer = TokenAnswer(now.open().access_token)
     with lanes.enter(registration.provider):
-        return outbound.within(deadline, lambda: identify(Client(registration, deadline), answer))
+        return identify(Client(registration, deadline), answer)
 
 
 def _last_failure(now: Look) -> Kind:

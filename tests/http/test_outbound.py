@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import resource
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
-from requests import Session
+from requests import Request
 
 from app.oauth.answers import Failure, ProviderFailure
-from app.oauth.outbound import Deadline, Outbound, mount
+from app.oauth.outbound import Deadline, ask
 from tests.http.test_unbound import is_connected
 from tests.support.browser import Agent
 from tests.support.providers import Fault, Sandbox
@@ -164,21 +167,83 @@ def test_a_slow_provider_is_left_within_twelve_seconds(
 @pytest.mark.parametrize(("backlog", "seconds"), [(0, 3), (None, 5)], ids=["no connection", "no answer"])
 def test_silence_is_left_before_the_whole_time_is_over(backlog: int | None, seconds: float) -> None:
     """Nobody accepts what comes here: what the backlog has no room for is not even connected."""
-    with socket.create_server(("127.0.0.1", 0), backlog=backlog) as server, Session() as session:
+    with socket.create_server(("127.0.0.1", 0), backlog=backlog) as server:
         address, crowd = server.getsockname(), [socket.socket() for _ in range(3 if backlog == 0 else 0)]
         for one in crowd:
             one.setblocking(False)
             one.connect_ex(address)
-        deadline = Deadline()
-        mount(session, deadline)
-        began = time.monotonic()
-        with pytest.raises(ProviderFailure) as failure:
-            Outbound().within(deadline, lambda: session.get(f"http://127.0.0.1:{address[1]}/"))
-        took = time.monotonic() - began
+        took = seconds_until_left(Request("GET", f"http://127.0.0.1:{address[1]}/"), Deadline())
         for one in crowd:
             one.close()
-    assert failure.value.kind is Failure.TIMED_OUT
     assert seconds - 0.1 < took < seconds + 1.5
+
+
+DRIPS = {
+    "head": ("http", b"HTTP/1.1 200 OK\r\nX-Slow: "),
+    "body": ("http", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"),
+    "chunk": ("http", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    "handshake": ("https", b"\x16\x03\x03\x40\x00"),
+}
+
+
+@pytest.mark.parametrize("where", DRIPS)
+def test_a_drip_is_left_when_the_time_is_over(where: str) -> None:
+    scheme, at_once = DRIPS[where]
+    with dripping(at_once) as port:
+        assert 0.9 < seconds_until_left(Request("GET", f"{scheme}://127.0.0.1:{port}/"), Deadline(1.0)) < 1.5
+
+
+def test_what_nobody_takes_is_left_when_the_time_is_over() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        large = Request("POST", f"http://127.0.0.1:{server.getsockname()[1]}/", data=bytes(1 << 25))
+        assert 0.9 < seconds_until_left(large, Deadline(1.0)) < 1.5
+
+
+def test_a_name_that_is_not_found_in_time_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    look_up = socket.getaddrinfo
+
+    def slowly(*args: Any, **kwargs: Any) -> Any:
+        time.sleep(0 if kwargs.get("flags") else 2.0)  # a number needs no looking up
+        return look_up(*args, **kwargs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "getaddrinfo", slowly)
+        assert 0.9 < seconds_until_left(Request("GET", "http://localhost:1/"), Deadline(1.0)) < 1.5
+
+
+def test_a_host_may_have_a_name(second_host: StandIn) -> None:
+    url = second_host.url.replace("127.0.0.1", "localhost")
+    assert ask(Request("GET", url), Deadline()).status_code == 200
+    with pytest.raises(ProviderFailure) as failure:
+        ask(Request("GET", "http://localhost:1/"), Deadline())
+    assert failure.value.kind is Failure.UNAVAILABLE
+
+
+@contextmanager
+def dripping(at_once: bytes) -> Iterator[int]:
+    """A server that says so much at once, and then goes on byte by byte."""
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with connection, suppress(OSError):
+            connection.send(at_once)
+            while True:
+                connection.send(b"1")
+                time.sleep(0.1)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join(5)
+
+
+def seconds_until_left(request: Request, deadline: Deadline) -> float:
+    began = time.monotonic()
+    with pytest.raises(ProviderFailure) as failure:
+        ask(request, deadline)
+    assert failure.value.kind is Failure.TIMED_OUT
+    return time.monotonic() - began
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import jwks
 from app.errors import IssuerKeysUnavailable
 from app.oauth import issuer_keys
 from app.oauth.issuer_keys import IssuerKeys, PublishedKeys
-from app.oauth.outbound import LARGEST, Outbound
+from app.oauth.outbound import LARGEST
 from tests.support.clocks import Clock
 from tests.support.issuing import Publisher, jwk, jwk_set
 from tests.support.serving import StandIn
@@ -38,7 +38,7 @@ def publisher() -> Iterator[Publisher]:
 
 @pytest.fixture
 def keys(publisher: Publisher, clock: Clock) -> PublishedKeys:
-    return PublishedKeys(publisher.url, "ES256", Outbound())
+    return PublishedKeys(publisher.url, "ES256")
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_no_redirect_is_followed(publisher: Publisher, clock: Clock, status: int
     elsewhere = StandIn(body=jwk_set(FIRST).encode())
     publisher.answer(status, Location=elsewhere.url)
     with pytest.raises(IssuerKeysUnavailable):
-        PublishedKeys(publisher.url, "ES256", Outbound()).of("first")
+        PublishedKeys(publisher.url, "ES256").of("first")
     elsewhere.close()
     assert elsewhere.requests == []
 
@@ -215,7 +215,7 @@ def test_a_source_that_withdraws_everything_is_believed(
 
 
 def test_making_them_opens_no_connection(publisher: Publisher) -> None:
-    PublishedKeys(publisher.url, "ES256", Outbound())
+    PublishedKeys(publisher.url, "ES256")
     assert publisher.requests == []
 
 

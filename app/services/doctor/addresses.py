@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
-from requests import Response, Session
+from requests import Request, Response
 from sqlalchemy import select
 
-from app.extensions import db, outbound, reading, registrations, settings
+from app.extensions import db, reading, registrations, settings
 from app.models import AuditEvent
 from app.oauth.answers import ProviderFailure
-from app.oauth.outbound import Deadline, mount
+from app.oauth.outbound import Deadline, ask
 from app.services.health import start_path
 
 from .finding import Finding, ok, problem, warning
@@ -89,14 +89,7 @@ def _public_url() -> Iterator[Finding]:
 
 
 def _ask(url: str, body: dict[str, str]) -> Response:
-    deadline = Deadline()
-
-    def call() -> Response:
-        with Session() as session:
-            mount(session, deadline)
-            return session.post(url, json=body, headers={"X-Forwarded-For": FORGED})
-
-    return outbound.within(deadline, call)
+    return ask(Request("POST", url, json=body, headers={"X-Forwarded-For": FORGED}), Deadline())
 
 
 def _seen_address(request_id: str) -> Iterator[Finding]:

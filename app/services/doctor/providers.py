@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.extensions import outbound, registrations
+from app.extensions import registrations
 from app.oauth.answers import Failure, ProviderFailure
 from app.oauth.client import Client
 from app.oauth.exchange import prove_client
@@ -23,9 +23,9 @@ def examine() -> Iterator[Finding]:
 
 
 def _ask(name: str, registration: Registration) -> Finding:
-    title, prefix, deadline = registration.provider.title, name.upper(), Deadline()
+    title, prefix = registration.provider.title, name.upper()
     try:
-        outbound.within(deadline, lambda: prove_client(Client(registration, deadline)))
+        prove_client(Client(registration, Deadline()))
     except ProviderFailure as failure:
         if failure.kind is Failure.CLIENT_REFUSED:
             remedy = (

@@ -174,7 +174,7 @@ MUTANTS = (
     Mutant(
         "state: of this browser",
         "app/services/pending.py",
-        "if found is None or not (browsers is None or _is_of(found[0], browsers, or_unbound)):",
+        "if found is None or not (browsers is None or _is_of(found.flow, browsers, or_unbound)):",
         "if found is None:",
         ("tests/http/test_flows.py",),
     ),

@@ -28,8 +28,8 @@ def view_for(provider: Provider | None) -> View:
     def callback() -> Response:
         parameters = CallbackParameters.of(request.args.items(multi=True))
         found = flows.recognize(provider, parameters)
-        with lanes.enter(found) if found else nullcontext():  # before the flow is used up
-            pending = None if found is None else flows.claim(parameters, browser.names(provider))
+        with nullcontext() if found is None else lanes.enter(found.provider):  # before the flow is used up
+            pending = None if found is None else flows.claim(found, browser.names(provider))
             word = judge(parameters, pending)
             if pending is None:
                 raise word or InvalidSession()

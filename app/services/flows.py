@@ -24,7 +24,7 @@ from app.oauth.registration import Registration
 from app.providers import provider_of
 
 from . import beginning, health, standing
-from .pending import LIFE, Pending, Stage, Wish, new_row, take
+from .pending import LIFE, Found, Pending, Stage, Wish, find, new_row, take
 from .standing import Caller
 
 _ADDRESS = re.compile(r"(?P<origin>https?://[^/?#\\@\s]+)(?:[/?#][\x21-\x5b\x5d-\x7e]*)?", re.ASCII)
@@ -32,7 +32,6 @@ _ADDRESS = re.compile(r"(?P<origin>https?://[^/?#\\@\s]+)(?:[/?#][\x21-\x5b\x5d-
 _OFFERED = Statement(
     select(Service.id).where(Service.name == bindparam("name", type_=String()), Service.enabled)
 )
-_PROVIDER = Statement(select(Flow.provider).where(Flow.key == bindparam("key", type_=String())))
 _GRANT = Statement(
     select(*columns_of(Grant)).where(
         Grant.user_id == standing.USER_ID, Grant.provider == bindparam("provider", type_=String())
@@ -120,27 +119,26 @@ def _difference(wish: Wish) -> tuple[str, ...]:
     return () if found is None else health.missing_of(made(Grant, found))
 
 
-def recognize(provider: Provider | None, parameters: CallbackParameters) -> Provider | None:
-    """Return whose flow a callback may bring back: this provider's, or any's where None; None: no flow's.
+def recognize(provider: Provider | None, parameters: CallbackParameters) -> Found | None:
+    """Return the flow that a callback may bring back: of this provider, or of any where None; None: no flow.
 
     The callback's `iss` must be that provider's.
     """
     if parameters.state is None:
         return None
-    found = direct.first(_PROVIDER, key=fingerprint(parameters.state))
-    registration = None if found is None else registrations.get(found[0])
+    found = find(Stage.ASKED, key=parameters.state)
+    registration = None if found is None else registrations.get(found.flow.provider)
     if registration is None or not parameters.issued_by(registration):
         return None
-    return registration.provider if provider in (None, registration.provider) else None
+    return found if provider in (None, registration.provider) else None
 
 
-def claim(parameters: CallbackParameters, browsers: Collection[str]) -> Pending | None:
+def claim(found: Found, browsers: Collection[str]) -> Pending | None:
     """Take the flow that a recognized callback brings back, begun by one of these browsers or by none.
 
     None leaves every flow as it is. Many at once with one state: one gets it.
     """
-    state = parameters.state or ""
-    return take(Stage.ASKED, key=state, browsers=browsers, or_unbound=not settings.strict_connect)
+    return take(found, browsers=browsers, or_unbound=not settings.strict_connect)
 
 
 def hold(pending: Pending, answer: bytes, *, browser: str) -> str:
@@ -156,7 +154,7 @@ def hold(pending: Pending, answer: bytes, *, browser: str) -> str:
 
 def take_held(secret: str, *, browser: str) -> Pending:
     """Return what was held, once, to the browser that it was held for. Raises TicketExpired."""
-    pending = take(Stage.ANSWERED, key=secret, browsers=[browser])
+    pending = take(find(Stage.ANSWERED, key=secret), browsers=[browser])
     if pending is None:
         raise TicketExpired
     return pending

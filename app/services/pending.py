@@ -14,7 +14,7 @@ from app.models import Flow, User, now
 from app.models.direct import Statement, columns_of, made
 from app.oauth.flow import fingerprint
 from app.oauth.provider import Provider, ServiceDeclaration
-from app.providers import provider_of, service_named
+from app.providers import provider_named, provider_of, service_named
 from app.vault import SealBroken
 
 from . import alarm
@@ -68,6 +68,18 @@ class Pending:
     secret: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A flow as it is stored, and its user's name."""
+
+    flow: Flow
+    username: str
+
+    @property
+    def provider(self) -> Provider:
+        return provider_named(self.flow.provider)
+
+
 def new_row(wish: Wish, stage: Stage, *, key: str, life: timedelta, straight_on: bool = False) -> Flow:
     begins = now()
     return Flow(
@@ -85,32 +97,25 @@ def new_row(wish: Wish, stage: Stage, *, key: str, life: timedelta, straight_on:
     )
 
 
+def find(stage: Stage, *, key: str) -> Found | None:
+    """Return a flow and leave it as it is; None where its user was shut out meanwhile, too."""
+    found = direct.first(_FIND, key=fingerprint(key), stage=stage.value, at=now())
+    return None if found is None else Found(made(Flow, found[:-1]), found[-1])
+
+
 def take(
-    stage: Stage, *, key: str, browsers: Collection[str] | None = None, or_unbound: bool = False
+    found: Found | None, *, browsers: Collection[str] | None = None, or_unbound: bool = False
 ) -> Pending | None:
-    """Delete the flow and return it: whoever deletes the row has it, and nobody else.
+    """Delete a flow that was found, and return it: whoever deletes the row has it, and nobody else.
 
     What cannot be had is left as it is: what it holds, if anything, is dealt with when it ends.
     """
-    found = _find(stage, key)
-    if found is None or not (browsers is None or _is_of(found[0], browsers, or_unbound)):
+    if found is None or not (browsers is None or _is_of(found.flow, browsers, or_unbound)):
         return None
-    pending = _seen(*found)
-    if pending is None or not direct.write(_TAKE, key=found[0].key, stage=stage.value, at=now()):
+    pending, flow = seen(found), found.flow
+    if pending is None or not direct.write(_TAKE, key=flow.key, stage=flow.stage, at=now()):
         return None
     return pending
-
-
-def look_at(stage: Stage, *, key: str) -> Pending | None:
-    """Return a flow and leave it as it is: whoever takes it next must not go by what is read here."""
-    found = _find(stage, key)
-    return None if found is None else _seen(*found)
-
-
-def _find(stage: Stage, key: str) -> tuple[Flow, str] | None:
-    """Return a flow, and its user's name; None where that user was shut out meanwhile, too."""
-    found = direct.first(_FIND, key=fingerprint(key), stage=stage.value, at=now())
-    return None if found is None else (made(Flow, found[:-1]), found[-1])
 
 
 def _is_of(flow: Flow, browsers: Collection[str], or_unbound: bool) -> bool:
@@ -119,8 +124,9 @@ def _is_of(flow: Flow, browsers: Collection[str], or_unbound: bool) -> bool:
     return flow.browser in [fingerprint(browser) for browser in browsers]
 
 
-def _seen(flow: Flow, username: str) -> Pending | None:
-    """Read a row; None where its seal does not open."""
+def seen(found: Found) -> Pending | None:
+    """Read a flow; None where its seal does not open. Who takes it next must not go by what is read here."""
+    flow = found.flow
     try:
         secret = flow.open(vault) if flow.sealed else b""
     except SealBroken:
@@ -135,7 +141,7 @@ def _seen(flow: Flow, username: str) -> Pending | None:
             flow.missing_only,
             judged=True,
         ),
-        username=username,
+        username=found.username,
         bound=flow.browser is not None,
         straight_on=flow.straight_on,
         redirect_uri=flow.redirect_uri or "",

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import String, bindparam, select
+from sqlalchemy import String, bindparam, exists, select
 
-from app.errors import LatchkeyError, OAuthFailed, TokenExchangeFailed
+from app.errors import LatchkeyError, OAuthFailed, ServiceNotFound, TokenExchangeFailed
 from app.extensions import db, direct, spool
-from app.models import Grant, Reading, Tokens, clock
+from app.models import Grant, Reading, Service, Tokens, clock
 from app.models.direct import Statement
 from app.oauth import exchange
 from app.oauth.answers import Failure, ProviderFailure, TokenAnswer, granted_scopes
@@ -24,7 +24,7 @@ from app.oauth.registration import Registration
 from app.spool import Entry, Place, Slot
 
 from . import spooled
-from .flows import ready
+from .flows import registration_of
 from .keeping import Fresh
 from .pending import Pending, Wish
 from .received import Received
@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 _BEFORE = Statement(
     select(
+        exists().where(Service.name == bindparam("service", type_=String()), Service.enabled),
         select(Grant.incarnation)
         .where(Grant.user_id == USER_ID, Grant.provider == bindparam("provider", type_=String()))
         .scalar_subquery(),
@@ -51,9 +52,8 @@ def receiving(pending: Pending, *, code: str, deadline: Deadline) -> Iterator[Re
     neither comes to pass, the spool's replay ends them. Holds no transaction. Raises OAuthFailed or
     TokenExchangeFailed with a sentence of our own; what was received by then is spared.
     """
-    registration = ready(pending.wish.service)
     db.session.rollback()
-    reconnects, reading = _before(pending.wish)
+    registration, reconnects, reading = _before(pending.wish)
     client = Client(registration, deadline)
     with _room(client.provider) as slot:
         answer = _redeem(client, pending, code)
@@ -65,10 +65,17 @@ def receiving(pending: Pending, *, code: str, deadline: Deadline) -> Iterator[Re
             yield replace(received, reconnects=reconnects)
 
 
-def _before(wish: Wish) -> tuple[str | None, Reading]:
-    """Return which grant is there before the code is exchanged, and what the database's clock says."""
-    [(incarnation, at)] = direct.all(_BEFORE, user_id=wish.user_id, provider=wish.provider.name)
-    return incarnation, Reading(at)
+def _before(wish: Wish) -> tuple[Registration, str | None, Reading]:
+    """Return how the code is exchanged, which grant is there before it, and what the database's clock says.
+
+    Raises ServiceNotFound, ServiceNotConfigured.
+    """
+    [(is_offered, incarnation, at)] = direct.all(
+        _BEFORE, user_id=wish.user_id, provider=wish.provider.name, service=wish.service.name
+    )
+    if not is_offered:
+        raise ServiceNotFound(service=wish.service.display_name)
+    return registration_of(wish.service), incarnation, Reading(at)
 
 
 def _room(provider: Provider) -> Slot:

@@ -38,15 +38,16 @@ def issue(wish: Wish, *, straight_on: bool, caller: Caller | None = None) -> Tic
 
 def look_at(secret: str) -> Pending:
     """Return what a ticket stands for, and leave it usable. Raises TicketExpired."""
-    found = pending.look_at(Stage.TICKET, key=secret)
-    if found is None:
+    found = pending.find(Stage.TICKET, key=secret)
+    seen = None if found is None else pending.seen(found)
+    if seen is None:
         raise TicketExpired
-    return found
+    return seen
 
 
 def redeem(secret: str) -> Pending:
     """Return what a ticket stands for, once. Raises TicketExpired."""
-    found = pending.take(Stage.TICKET, key=secret)
+    found = pending.take(pending.find(Stage.TICKET, key=secret))
     if found is None:
         raise TicketExpired
     return found

@@ -10,13 +10,14 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 from requests import Request, Response
 from requests.auth import HTTPBasicAuth
 from requests_oauthlib import OAuth2Session
 
 from .answers import Failure, ProviderFailure, TokenAnswer, is_of_token, judge, token_answer
-from .outbound import Deadline, ask, mount
+from .outbound import Deadline, ask
 from .provider import ClientAuth
 from .registration import Registration
 
@@ -33,9 +34,7 @@ class Client:
 
     def session(self, redirect_uri: str | None = None) -> OAuth2Session:
         """Return a session without a scope: with one, a granted scope that differs would raise."""
-        session = OAuth2Session(self.registration.client_id, redirect_uri=redirect_uri)
-        mount(session, self._deadline)
-        return session
+        return _Session(self, redirect_uri)
 
     def send(self, method: str, url: str, **kwargs: Any) -> Response:
         headers = {"Accept": "application/json", **kwargs.pop("headers", {})}
@@ -43,7 +42,7 @@ class Client:
 
     def get(self, url: str, access_token: str) -> Mapping[str, Any]:
         """Ask the provider's API on behalf of a token; return the JSON object, or raise ProviderFailure."""
-        params = {**self.provider.userinfo_params, **self.proof(access_token)}
+        params = urlencode({**self.provider.userinfo_params, **self.proof(access_token)})
         response = self.send("GET", url, params=params, headers=bearer(access_token))
         if response.status_code == 401 and is_of_token(self.provider, response):
             raise ProviderFailure(Failure.GRANT_DEAD)
@@ -85,6 +84,17 @@ class Client:
             return {}
         secret = self.registration.client_secret.encode()
         return {self.provider.app_secret_proof: hmac.new(secret, token.encode(), hashlib.sha256).hexdigest()}
+
+
+class _Session(OAuth2Session):
+    """Sends as everything is sent here: nothing that a session keeps is sent along, nothing is followed."""
+
+    def __init__(self, client: Client, redirect_uri: str | None) -> None:
+        super().__init__(client.registration.client_id, redirect_uri=redirect_uri)
+        self._send = client.send
+
+    def request(self, method: Any, url: Any, *_: Any, **told: Any) -> Response:
+        return self._send(method, url, data=told["data"], headers=told["headers"], auth=told["auth"])
 
 
 def bearer(token: str) -> dict[str, str]:

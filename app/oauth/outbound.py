@@ -11,15 +11,14 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from http.client import HTTPException
 from ssl import CERT_REQUIRED, SSLContext, SSLError, SSLSocket
 from typing import Any
 from urllib.parse import urlsplit
 
-from requests import PreparedRequest, Request, Response, Session
-from requests.adapters import BaseAdapter
+from requests import PreparedRequest, Request, Response
 from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, default_headers
 from urllib3 import BaseHTTPResponse
@@ -71,63 +70,40 @@ class Deadline:
 def ask(request: Request, deadline: Deadline) -> Response:
     """Send a request by itself, and return the whole answer, or raise ProviderFailure."""
     request.headers = {**HEADERS, **request.headers}
-    return _Adapter(deadline).send(request.prepare())
+    prepared = request.prepare()
+    at = urlsplit(str(prepared.url))
+    connection = _CONNECTIONS[at.scheme](str(at.hostname), at.port, deadline)
+    with _failing_in_our_words(), closing(connection):
+        connection.request(
+            str(prepared.method),
+            prepared.path_url,
+            body=prepared.body,
+            headers=prepared.headers,
+            preload_content=False,
+        )
+        with closing(connection.getresponse()) as answer:
+            return _whole(prepared, answer, deadline)
 
 
-def mount(session: Session, deadline: Deadline) -> None:
-    """Make a requests session keep the rules of this module."""
-    session.trust_env = False
-    session.headers["User-Agent"] = HEADERS["User-Agent"]
-    session.adapters.clear()
-    adapter = _Adapter(deadline)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)  # config.py lets this be loopback only
+def _whole(request: PreparedRequest, answer: BaseHTTPResponse, deadline: Deadline) -> Response:
+    if 300 <= answer.status < 400:
+        raise ProviderFailure(Failure.MALFORMED)
+    response = Response()
+    response.request, response.url = request, str(request.url)
+    response.status_code, response.headers = answer.status, CaseInsensitiveDict(answer.headers)
+    response._content = _read(answer, deadline)
+    response.encoding = "utf-8"  # as JSON is (RFC 8259, section 8.1), whatever the header says
+    return response
 
 
-class _Adapter(BaseAdapter):
-    """Sends one request and reads its whole answer, or raises ProviderFailure."""
-
-    def __init__(self, deadline: Deadline) -> None:
-        super().__init__()
-        self._deadline = deadline
-
-    def send(self, request: PreparedRequest, *_: Any, **__: Any) -> Response:
-        at = urlsplit(str(request.url))
-        connection = _CONNECTIONS[at.scheme](str(at.hostname), at.port, self._deadline)
-        with _failing_in_our_words():
-            try:
-                connection.request(
-                    str(request.method),
-                    request.path_url,
-                    body=request.body,
-                    headers=request.headers,
-                    preload_content=False,
-                )
-                return self._whole(request, connection.getresponse())
-            finally:
-                connection.close()
-
-    def close(self) -> None:
-        """Each connection is closed with its answer."""
-
-    def _whole(self, request: PreparedRequest, raw: BaseHTTPResponse) -> Response:
-        if 300 <= raw.status < 400:
+def _read(answer: BaseHTTPResponse, deadline: Deadline) -> bytes:
+    body = bytearray()
+    while chunk := answer.read1(CHUNK, decode_content=True):
+        body += chunk
+        if len(body) > LARGEST:
             raise ProviderFailure(Failure.MALFORMED)
-        response = Response()
-        response.request, response.url, response.raw = request, str(request.url), raw
-        response.status_code, response.headers = raw.status, CaseInsensitiveDict(raw.headers)
-        response._content = self._read(response)
-        response.encoding = "utf-8"  # as JSON is (RFC 8259, section 8.1), whatever the header says
-        return response
-
-    def _read(self, response: Response) -> bytes:
-        body = bytearray()
-        while chunk := response.raw.read1(CHUNK, decode_content=True):
-            body += chunk
-            if len(body) > LARGEST:
-                raise ProviderFailure(Failure.MALFORMED)
-            self._deadline.patience(READ)
-        return bytes(body)
+        deadline.patience(READ)
+    return bytes(body)
 
 
 @contextmanager
@@ -223,7 +199,7 @@ class _TlsConnection(_Connection):
         self.sock = secure
 
 
-_CONNECTIONS = {"http": _Connection, "https": _TlsConnection}
+_CONNECTIONS = {"http": _Connection, "https": _TlsConnection}  # config.py lets http be loopback only
 
 
 def _addresses(host: str, port: int, deadline: Deadline) -> list[tuple[Any, ...]]:

@@ -11,6 +11,7 @@ import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from oauthlib.oauth2 import WebApplicationClient
 
@@ -44,16 +45,26 @@ def authorize_url(
     """
     provider = registration.provider
     added = (provider.difference_params or {}) if difference else {}
-    url = WebApplicationClient(registration.client_id).prepare_request_uri(
+    before, between, after = _around_secrets(
         registration.authorize_url,
+        client_id=registration.client_id,
         redirect_uri=registration.redirect_uri,
         scope=provider.scope_separator.join(difference or registration.scopes),
-        state=state,
-        code_challenge=s256(verifier),
-        code_challenge_method="S256",
         **{**provider.authorize_params, **added},
     )
-    return str(url)
+    return f"{before}{state}{between}{s256(verifier)}{after}"
+
+
+@lru_cache(maxsize=128)
+def _around_secrets(url: str, *, client_id: str, **parameters: str) -> tuple[str, str, str]:
+    """Return an authorization URL without its state and challenge, which are nothing that must be quoted."""
+    state, challenge = new_secret(), new_secret()
+    whole = WebApplicationClient(client_id).prepare_request_uri(
+        url, state=state, code_challenge=challenge, code_challenge_method="S256", **parameters
+    )
+    before, rest = str(whole).split(state)
+    between, after = rest.split(challenge)
+    return before, between, after
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,12 @@ def reading() -> None:
     db.session.connection(execution_options={"reads_only": True})
 
 
+def let_go() -> None:
+    """Undo what this request's session has left open. One that there is not yet need not be made for it."""
+    if db.session.registry.has():
+        db.session.rollback()
+
+
 def disclosing() -> None:
     """Open this transaction for a disclosure: AUDIT_SYNC says whether its commit is forced to disk."""
     db.session.connection(execution_options={"forced": settings.audit_sync})

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import String, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from app.extensions import db, direct
+from app.extensions import direct, let_go
 from app.models import BrowserSession, now
 from app.models.direct import Statement, relaxing
 
@@ -49,7 +49,7 @@ def save(id: str, data: bytes, life: timedelta) -> None:
     Not forced to disk: whoever's session is lost with the machine signs in anew, and a login that has ended
     has ended wherever a session still names it.
     """
-    db.session.rollback()  # or SQLite would wait here for our own lock
+    let_go()  # or SQLite would wait here for our own lock
     direct.write(_SAVE, forced=False, id=id, data=data, expires_at=now() + life)
 
 

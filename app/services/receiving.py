@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import String, bindparam, exists, select
 
 from app.errors import LatchkeyError, OAuthFailed, ServiceNotFound, TokenExchangeFailed
-from app.extensions import db, direct, spool
+from app.extensions import direct, let_go, spool
 from app.models import Grant, Reading, Service, Tokens, clock
 from app.models.direct import Statement
 from app.oauth import exchange
@@ -52,7 +52,7 @@ def receiving(pending: Pending, *, code: str, deadline: Deadline) -> Iterator[Re
     neither comes to pass, the spool's replay ends them. Holds no transaction. Raises OAuthFailed or
     TokenExchangeFailed with a sentence of our own; what was received by then is spared.
     """
-    db.session.rollback()
+    let_go()
     registration, reconnects, reading = _before(pending.wish)
     client = Client(registration, deadline)
     with _room(client.provider) as slot:

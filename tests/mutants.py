@@ -167,8 +167,8 @@ MUTANTS = (
     Mutant(
         "state: taken by one statement",
         "app/services/pending.py",
-        "if pending is None or not direct.write(_TAKE, key",
-        "if pending is None or None is direct.write(_TAKE, key",
+        "if pending is None or not _deleted(found.flow):",
+        "if pending is None or _deleted(found.flow) is None:",
         FIFTY_REPLAYS,
     ),
     Mutant(

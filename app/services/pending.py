@@ -11,7 +11,7 @@ from sqlalchemy import String, and_, bindparam, delete, exists, select
 
 from app.extensions import direct, vault
 from app.models import Flow, User, now
-from app.models.direct import Statement, columns_of, made
+from app.models.direct import Statement, columns_of, made, relaxing
 from app.oauth.flow import fingerprint
 from app.oauth.provider import Provider, ServiceDeclaration
 from app.providers import provider_named, provider_of, service_named
@@ -28,7 +28,7 @@ _WAITS = and_(
 )
 _MAY = and_(User.id == Flow.user_id, User.disabled_at.is_(None))
 _FIND = Statement(select(*columns_of(Flow), User.username).join(User, _MAY).where(_WAITS))
-_TAKE = Statement(delete(Flow).where(_WAITS, exists().where(_MAY)).returning(Flow.key))
+_TAKE = Statement(delete(Flow).where(_WAITS, exists().where(_MAY)).returning(Flow.key, relaxing()))
 
 
 class Stage(Enum):
@@ -112,10 +112,20 @@ def take(
     """
     if found is None or not (browsers is None or _is_of(found.flow, browsers, or_unbound)):
         return None
-    pending, flow = seen(found), found.flow
-    if pending is None or not direct.write(_TAKE, key=flow.key, stage=flow.stage, at=now()):
+    pending = seen(found)
+    if pending is None or not _deleted(found.flow):
         return None
     return pending
+
+
+def _deleted(flow: Flow) -> bool:
+    """Tell whether it was us who deleted this flow.
+
+    Where its code is exchanged next, the disk is not waited for: should it come back with a machine that
+    fails, the provider still takes its code only once.
+    """
+    forced = flow.stage != Stage.ASKED.value
+    return bool(direct.write(_TAKE, forced=forced, key=flow.key, stage=flow.stage, at=now()))
 
 
 def _is_of(flow: Flow, browsers: Collection[str], or_unbound: bool) -> bool:

@@ -88,3 +88,10 @@ def test_reads_are_forced_to_disk_if_so_set(start_service: StartService, setting
         assert user.call("POST", "/api/users/:username/connections/addtoken", json=BODY).status_code == 201
     assert found and set(found) <= forced, "what is stored waits for the disk"
     assert len(user.call("GET", "/api/audit?action=token.read").json()["events"]) == 1
+
+
+def test_what_a_callback_brings_waits_for_the_disk(service: Service) -> None:
+    user = service.user()
+    with commits(service) as found:
+        assert Agent(service).connect(user, "github").status_code == 200
+    assert found[-1] in ("2", "on")

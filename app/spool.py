@@ -128,8 +128,12 @@ class Spool:
         return path.read_text("ascii")
 
     def reserve(self) -> Slot:
-        self._make_folder()
-        return Slot(self._folder / f"{secrets.token_hex(8)}.reserved")
+        path = self._folder / f"{secrets.token_hex(8)}.reserved"
+        try:
+            return Slot(path)
+        except FileNotFoundError:
+            self._make_folder()
+            return Slot(path)
 
     def entries(self, incarnation: str | None = None) -> list[Entry]:
         """Return the answers that wait, or those of one row; the latest first."""

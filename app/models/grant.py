@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -25,7 +25,8 @@ class Tokens:
     refresh_token: str | None = field(default=None, repr=False)
 
     def to_bytes(self) -> bytes:
-        return json.dumps(asdict(self)).encode("utf-8")
+        held = {"access_token": self.access_token, "refresh_token": self.refresh_token}
+        return json.dumps(held).encode("utf-8")
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Tokens:

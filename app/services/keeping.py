@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -65,7 +65,7 @@ class Fresh:
     def to_document(self) -> dict[str, Any]:
         """Return what JSON can hold of this, moments as ISO 8601."""
         moments = {name: getattr(self, name) and getattr(self, name).isoformat() for name in _MOMENTS}
-        return {**asdict(self), **moments}
+        return {each.name: getattr(self, each.name) for each in fields(self)} | moments
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Fresh:

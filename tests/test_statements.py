@@ -14,6 +14,7 @@ from app.models import (
 )
 from app.providers import PROVIDERS
 from app.services import clearing, ending, leases, sparing, warning
+from tests.support.browser import Agent
 from tests.support.crowd import LARGE
 from tests.support.filling import fill
 from tests.support.service import Service
@@ -85,6 +86,14 @@ def test_what_is_asked_often_takes_few_statements_through_an_index(
             assert crowded.call(method, asked_for, json=body, headers=headers).status_code == 200
         assert len(asked) == count, [statement for statement, _ in asked]
         assert_indexed(crowded, asked)
+
+
+def test_a_callback_takes_few_statements(service: Service) -> None:
+    user, agent = service.user(), Agent(service)
+    callback = agent.consent(agent.start(user, "spotify"))
+    with noted(service.app) as asked:
+        assert agent.call("GET", callback).status_code == 200
+    assert len(asked) == (5 if _is_postgresql(service) else 8), [statement for statement, _ in asked]
 
 
 def test_the_next_one_due_is_found_without_reading_the_others(sqlite_service: Service) -> None:

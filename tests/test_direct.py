@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.extensions import db, direct
 from app.models import BrowserSession, Service
@@ -77,3 +78,32 @@ def test_what_the_database_refuses_is_raised_as_by_a_session(service: Running) -
     again = Statement(text("INSERT INTO services SELECT * FROM services"))
     with service.app.app_context(), pytest.raises(IntegrityError):
         direct.write(again)
+
+
+def test_a_connection_comes_back_whatever_happens(service: Running) -> None:
+    again = Statement(text("INSERT INTO services SELECT * FROM services"))
+    dropping = Statement(delete(BrowserSession))
+    with service.app.app_context():
+        with pytest.raises(IntegrityError):
+            direct.write(again)
+        with pytest.raises(IntegrityError), direct.transaction() as under_way:
+            under_way.all(dropping)
+            under_way.all(again)
+        with pytest.raises(KeyboardInterrupt), direct.transaction() as under_way:
+            under_way.all(dropping)
+            raise KeyboardInterrupt
+        pool: Any = db.engine.pool
+        assert pool.checkedout() == 0
+        browser_sessions.save("after all", b"data", LIFE)
+    assert kept(service, "after all") == b"data"
+
+
+def test_a_connection_that_was_lost_is_replaced(service: Running) -> None:
+    with service.app.app_context():
+        browser_sessions.save("before", b"data", LIFE)
+        with pytest.raises(DBAPIError) as lost, direct.transaction() as under_way:
+            under_way._driver.close()
+            under_way.all(Statement(delete(BrowserSession)))
+        assert lost.value.connection_invalidated
+        for _ in range(20):
+            assert browser_sessions.load("before") == b"data"

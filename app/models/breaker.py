@@ -29,7 +29,7 @@ class Breaker:
 
     def asking(self) -> AbstractContextManager[float]:
         """Give the seconds that may be waited now. Raises TooLong; so must the block, if it got no answer."""
-        return self._asking_in_turn() if self._hangs else self._asking(inf)
+        return self._asking_in_turn() if self._hangs else _Asking(self, inf)
 
     @contextmanager
     def _asking_in_turn(self) -> Iterator[float]:
@@ -37,22 +37,32 @@ class Breaker:
             raise TooLong("it did not answer in time, and is being asked again")
         self._asked_at = monotonic()
         try:
-            with self._asking(SOON if self._asked_at < self._hung_at + LATER else inf) as seconds:
+            with _Asking(self, SOON if self._asked_at < self._hung_at + LATER else inf) as seconds:
                 yield seconds
         finally:
             self._turn.release()
 
-    @contextmanager
-    def _asking(self, most: float) -> Iterator[float]:
-        with budget.current(most) as seconds:
-            answered = True
-            try:
-                yield seconds
-            except TooLong:
-                answered = False
-                if most > SOON:  # a short wait in vain tells nothing new
-                    self._hangs, self._hung_at = True, monotonic()
-                raise
-            finally:
-                if answered:
-                    self._hangs = False
+    def note(self, *, answered: bool) -> None:
+        if not answered:
+            self._hung_at = monotonic()
+        self._hangs = not answered
+
+
+class _Asking:
+    """One asks, for so many seconds at most. A class, as it is made for each statement."""
+
+    __slots__ = ("_breaker", "_budget", "_most")
+
+    def __init__(self, breaker: Breaker, most: float) -> None:
+        self._breaker, self._most = breaker, most
+
+    def __enter__(self) -> float:
+        self._budget = budget.current(self._most)
+        return self._budget.__enter__()
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
+        self._budget.__exit__()
+        if not isinstance(error, TooLong):
+            self._breaker.note(answered=True)
+        elif self._most > SOON:  # a short wait in vain tells nothing new
+            self._breaker.note(answered=False)

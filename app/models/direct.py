@@ -13,9 +13,11 @@ from functools import cache
 from typing import Any, Protocol, TypeVar, cast
 
 from sqlalchemy import Boolean, Column, Dialect, Engine, String, Table, bindparam
+from sqlalchemy.engine.interfaces import DBAPIModule
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm.attributes import instance_dict
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.expression import ClauseElement, Executable, FunctionElement
 
 from . import trouble
@@ -55,7 +57,15 @@ def _sqlite(*_: Any, **__: Any) -> str:
 class Way(Protocol):
     """How one kind of database does on a connection of its driver what is asked here."""
 
-    def alone(self, driver: Any, text: str, values: Any, *, writes: bool, forced: bool) -> list[Row]:
+    def is_good(self, entry: ConnectionPoolEntry) -> bool:
+        """Tell whether a connection that was at rest may be used."""
+
+    def ask(self, driver: Any, asked: Compiled, values: Any) -> list[Row]:
+        """Run a statement in the transaction that has begun."""
+
+    def ask_alone(
+        self, driver: Any, asked: Compiled, values: Any, *, writes: bool, forced: bool
+    ) -> list[Row]:
         """Run a statement as a transaction of its own."""
 
     def begin(self, driver: Any, *, forced: bool) -> None:
@@ -73,16 +83,16 @@ class Statement:
     ) -> None:
         self._asked = {"sqlite": asked, "postgresql": asked if postgresql is None else postgresql}
         self._given = given
-        self._compiled: dict[str, _Compiled] = {}
+        self._compiled: dict[str, Compiled] = {}
 
-    def compiled(self, dialect: Dialect) -> _Compiled:
+    def compiled(self, dialect: Dialect) -> Compiled:
         found = self._compiled.get(dialect.name)
         if found is None:
-            found = self._compiled[dialect.name] = _Compiled(self._asked[dialect.name], self._given, dialect)
+            found = self._compiled[dialect.name] = Compiled(self._asked[dialect.name], self._given, dialect)
         return found
 
 
-class _Compiled:
+class Compiled:
     """A statement as text, and what is done to the values that go in and come out."""
 
     def __init__(self, asked: Executable, given: Sequence[str] | None, dialect: Dialect) -> None:
@@ -90,19 +100,18 @@ class _Compiled:
         self.text: str = compiled.string
         self.returns = bool(compiled._result_columns)
         names: Mapping[Any, str] = compiled.bind_names
-        self._converts = [
-            (name, bind.type.dialect_impl(dialect).bind_processor(dialect)) for bind, name in names.items()
-        ]
+        converts = [(names[bind], bind.type.dialect_impl(dialect).bind_processor(dialect)) for bind in names]
+        self._converts = [(name, convert) for name, convert in converts if convert is not None]
         self._fixed = {name: bind.effective_value for bind, name in names.items() if not bind.required}
         self._order: Sequence[str] | None = compiled.positiontup
         self._results = _conversions([column.type for column in compiled._result_columns], dialect)
 
     def parameters(self, values: Mapping[str, Any]) -> Any:
         """Return what the driver takes: a list where places are counted, a mapping where they have names."""
-        given, found = {**self._fixed, **values}, {}
+        given = {**self._fixed, **values}
         for name, convert in self._converts:
-            found[name] = given[name] if convert is None else convert(given[name])
-        return found if self._order is None else [found[name] for name in self._order]
+            given[name] = convert(given[name])
+        return given if self._order is None else [given[name] for name in self._order]
 
     def converted(self, rows: list[Row]) -> list[Row]:
         if not self._results:
@@ -166,61 +175,106 @@ class Direct:
     @contextmanager
     def transaction(self, *, forced: bool = True) -> Iterator[Transaction]:
         """Run several statements as one: committed when the block ends, undone when it raises."""
-        with self._connection() as driver:
-            try:
-                self._way.begin(driver, forced=forced)
-                yield Transaction(driver, self._dialect)
-                driver.commit()
-            except BaseException:  # whatever it is: the connection goes back to the pool with nothing begun
-                driver.rollback()
-                raise
+        with _Lent(self._engine, self._way) as driver:
+            self._way.begin(driver, forced=forced)
+            yield Transaction(driver, self._dialect, self._way)
+            driver.commit()
 
     def _alone(
         self, statement: Statement, values: dict[str, Any], *, writes: bool, forced: bool
     ) -> list[Row]:
         asked = statement.compiled(self._dialect)
-        parameters = asked.parameters({**values, RELAXED: not forced})
-        with self._connection() as driver:
-            return asked.converted(
-                self._way.alone(driver, asked.text, parameters, writes=writes, forced=forced)
-            )
+        values[RELAXED] = not forced
+        parameters = asked.parameters(values)
+        with _Lent(self._engine, self._way) as driver:
+            rows = self._way.ask_alone(driver, asked, parameters, writes=writes, forced=forced)
+        return asked.converted(rows)
 
-    @contextmanager
-    def _connection(self) -> Iterator[Any]:
-        """Give a connection of the pool, and raise what its driver raises as a session would."""
-        taken = None
+
+class _Lent:
+    """A connection of the pool, for one block. Raises what its driver raises there as a session would.
+
+    The pool's own way to lend one makes several objects each time, for whoever may forget to give it back.
+    """
+
+    __slots__ = ("_engine", "_entry", "_pool", "_way")
+
+    def __init__(self, engine: Engine, way: Way) -> None:
+        self._engine, self._way = engine, way
+
+    def __enter__(self) -> Any:
+        self._pool = self._engine.pool
         try:
-            taken = self._engine.raw_connection()
-            yield taken.driver_connection
-        except self._dialect.loaded_dbapi.Error as error:
-            found = trouble.judged(error)
-            lost = bool(found and found.reopens) or self._dialect.is_disconnect(error, None, None)
-            if lost and taken is not None:
-                taken.invalidate(error)
-            raise DBAPIError.instance(
-                None,
-                None,
-                error,
-                self._dialect.loaded_dbapi.Error,
-                hide_parameters=True,
-                connection_invalidated=lost,
-                dialect=self._dialect,
-            ) from error
+            self._entry = self._pool._do_get()
+            return self._looked_at()
+        except self._engine.dialect.loaded_dbapi.Error as error:
+            raise self._as_of_a_session(error, lost=self._is_lost(error)) from error
+
+    def _looked_at(self) -> Any:
+        """Return the connection, or the one in its place. Where there is none the pool has its entry back."""
+        entry: Any = self._entry
+        try:
+            connection = entry.get_connection()
+            if self._way.is_good(entry):
+                return connection
+            entry.invalidate()
+            return entry.get_connection()
+        except BaseException:
+            self._give_back(is_good=False)
+            raise
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
+        if error is None:
+            self._pool._do_return_conn(self._entry)
+            return
+        of_driver = isinstance(error, self._engine.dialect.loaded_dbapi.Error)
+        lost = of_driver and self._is_lost(error)
+        self._give_back(is_good=not lost and self._is_rolled_back())
+        if of_driver:
+            raise self._as_of_a_session(cast(Exception, error), lost=lost) from error
+
+    def _is_rolled_back(self) -> bool:
+        """Leave nothing begun, whatever was raised; tell whether that was possible."""
+        try:
+            cast(Any, self._entry).dbapi_connection.rollback()
+        except self._engine.dialect.loaded_dbapi.Error:
+            return False
+        return True
+
+    def _give_back(self, *, is_good: bool) -> None:
+        try:
+            if not is_good:
+                self._entry.invalidate()
         finally:
-            if taken is not None:
-                taken.close()
+            self._pool._do_return_conn(self._entry)
+
+    def _is_lost(self, error: BaseException) -> bool:
+        found = trouble.judged(error)
+        disconnected = self._engine.dialect.is_disconnect(cast(DBAPIModule.Error, error), None, None)
+        return disconnected or bool(found and found.reopens)
+
+    def _as_of_a_session(self, error: Exception, *, lost: bool) -> BaseException:
+        dialect = self._engine.dialect
+        return DBAPIError.instance(
+            None,
+            None,
+            error,
+            dialect.loaded_dbapi.Error,
+            hide_parameters=True,
+            connection_invalidated=lost,
+            dialect=dialect,
+        )
 
 
 class Transaction:
     """What has begun on one connection."""
 
-    def __init__(self, driver: Any, dialect: Dialect) -> None:
-        self._driver, self._dialect = driver, dialect
+    def __init__(self, driver: Any, dialect: Dialect, way: Way) -> None:
+        self._driver, self._dialect, self._way = driver, dialect, way
 
     def all(self, statement: Statement, /, **values: Any) -> list[Row]:
         asked = statement.compiled(self._dialect)
-        cursor = self._driver.execute(asked.text, asked.parameters(values))
-        return asked.converted(cursor.fetchall()) if asked.returns else []
+        return asked.converted(self._way.ask(self._driver, asked, asked.parameters(values)))
 
     def run(self, steps: Steps, /, **values: Any) -> list[Row]:
         """Run all of these steps; return what the last one returns."""

@@ -21,6 +21,8 @@ class _Line(Queue[ConnectionPoolEntry]):
     """Where threads wait for a free connection, no longer than what is left of their budget."""
 
     def get(self, block: bool = True, timeout: float | None = None) -> ConnectionPoolEntry:
+        if not block:
+            return super().get(block)
         with budget.current() as seconds:
             return super().get(block, min(seconds, timeout or _LONGEST_QUEUE))
 

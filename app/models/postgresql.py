@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import select
 from time import monotonic
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import psycopg
 from psycopg import generators
@@ -18,13 +18,16 @@ from psycopg.pq import ExecStatus, TransactionStatus
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from .breaker import Breaker
 from .budget import TooLong
+from .direct import Compiled
 
 CONNECT = 3.0  # seconds, for all addresses of the host together
 REST = 5.0  # seconds after which an idle connection is asked whether it still leads anywhere
 PING = 1.0  # seconds for its answer
+FEW = 20  # rows, at most, that a connection keeps of what a statement found last
 
 _RELAX = "SET LOCAL synchronous_commit TO off"
 
@@ -49,6 +52,7 @@ class BoundedConnection(psycopg.Connection[Any]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._used_at = monotonic()
+        self._cursors: dict[str, psycopg.Cursor[Any]] = {}  # by what they have run
 
     @classmethod
     def _connect_gen(cls, conninfo: str = "") -> PQGenConn[Self]:
@@ -61,25 +65,38 @@ class BoundedConnection(psycopg.Connection[Any]):
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Do what psycopg does for every statement, commit and rollback; close where no answer comes."""
         try:
-            return self._wait(gen, interval, timeout)
+            with self.breaker.asking() as seconds:
+                result = self._wait(gen, interval, seconds if timeout is None else min(seconds, timeout))
         except TooLong as late:
             self.close()
             raise ConnectionTimeout(str(late)) from None
-
-    def _wait(self, gen: PQGen[RV], interval: float, timeout: float | None) -> RV:
-        with self.breaker.asking() as seconds:
-            try:
-                result = super().wait(gen, interval, seconds if timeout is None else min(seconds, timeout))
-            except _WaitTimeout:
-                raise TooLong("it did not answer in time") from None
         self._used_at = monotonic()
         return result
 
-    def alone(self, text: str, values: Any) -> psycopg.Cursor[Any]:
-        """Run a statement as a transaction of its own, which the server begins and commits by itself."""
+    def _wait(self, gen: PQGen[RV], interval: float, seconds: float) -> RV:
+        try:
+            return super().wait(gen, interval, seconds)
+        except _WaitTimeout:
+            raise TooLong("it did not answer in time") from None
+
+    def ask(self, asked: Compiled, values: Any) -> list[Any]:
+        """Return the rows of a statement, by the cursor that ran it before.
+
+        That one knows how each of its values is written and read. A cursor keeps its rows, so one of many
+        is not kept.
+        """
+        cursor = self._cursors.pop(asked.text, None) or self.cursor()
+        cursor.execute(asked.text, values)
+        rows = cursor.fetchall() if asked.returns else []
+        if len(rows) <= FEW:
+            self._cursors[asked.text] = cursor
+        return rows
+
+    def ask_alone(self, asked: Compiled, values: Any) -> list[Any]:
+        """Do it as a transaction of its own, which the server begins and commits by itself."""
         self._autocommit = True
         try:
-            return self.execute(text, values)
+            return self.ask(asked, values)
         finally:
             self._autocommit = False
 
@@ -114,11 +131,16 @@ class BoundedConnection(psycopg.Connection[Any]):
 class Way:
     """What app/models/direct.py asks of a connection."""
 
-    def alone(
-        self, driver: BoundedConnection, text: str, values: Any, *, writes: bool, forced: bool
+    def is_good(self, entry: ConnectionPoolEntry) -> bool:
+        return cast(BoundedConnection, entry.dbapi_connection).leads_somewhere()
+
+    def ask(self, driver: BoundedConnection, asked: Compiled, values: Any) -> list[Any]:
+        return driver.ask(asked, values)
+
+    def ask_alone(
+        self, driver: BoundedConnection, asked: Compiled, values: Any, *, writes: bool, forced: bool
     ) -> list[Any]:
-        cursor = driver.alone(text, values)
-        return cursor.fetchall() if cursor.description else []
+        return driver.ask_alone(asked, values)
 
     def begin(self, driver: BoundedConnection, *, forced: bool) -> None:
         if not forced:
@@ -127,6 +149,8 @@ class Way:
 
 def listen(engine: Engine) -> Way:
     """Give this engine connections that are bounded, and looked at before they are used."""
+
+    way = Way()
 
     class Connection(BoundedConnection):
         breaker = Breaker()
@@ -141,11 +165,11 @@ def listen(engine: Engine) -> Way:
             connection.exec_driver_sql(_RELAX)
 
     @event.listens_for(engine, "checkout")
-    def look(connection: Connection, _record: Any, _proxy: Any) -> None:
-        if not connection.leads_somewhere():
+    def look(_connection: Connection, entry: ConnectionPoolEntry, _proxy: Any) -> None:
+        if not way.is_good(entry):
             raise DisconnectionError
 
-    return Way()
+    return way
 
 
 def _within(seconds: float, gen: PQGenConn[RV]) -> PQGenConn[RV]:

@@ -15,10 +15,12 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DisconnectionError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from . import budget
 from .breaker import Breaker
 from .budget import TooLong
+from .direct import Compiled
 
 MEMORY = ":memory:"
 _LOCKED = "another process holds its lock"
@@ -72,19 +74,24 @@ def file_of(url: str | URL) -> Path | None:
 class Way:
     """What app/models/direct.py asks of a connection. Here, sessions begin as it does."""
 
-    def __init__(self) -> None:
-        self._breaker = Breaker()
+    def __init__(self, path: Path | None) -> None:
+        self._breaker, self._path = Breaker(), path
 
-    def alone(
-        self, driver: WaitingConnection, text: str, values: Any, *, writes: bool, forced: bool
+    def is_good(self, entry: ConnectionPoolEntry) -> bool:
+        """Tell whether a connection still is to the file that the URL names."""
+        return self._path is None or entry.info["file"] == _identity(self._path)
+
+    def ask(self, driver: WaitingConnection, asked: Compiled, values: Any) -> list[Any]:
+        return driver.execute(asked.text, values).fetchall()
+
+    def ask_alone(
+        self, driver: WaitingConnection, asked: Compiled, values: Any, *, writes: bool, forced: bool
     ) -> list[Any]:
-        def ask() -> list[Any]:
-            return driver.execute(text, values).fetchall()
-
+        ask = partial(self.ask, driver, asked, values)
         if writes:
             return self._write(driver, ask, forced)
         with budget.current() as seconds:
-            return _when_free(ask, monotonic() + seconds)
+            return _when_free(ask, seconds)
 
     def begin(self, driver: WaitingConnection, *, forced: bool) -> None:
         self._write(driver, partial(driver.execute, "BEGIN IMMEDIATE"), forced)
@@ -107,11 +114,12 @@ class Way:
         with self._breaker.asking() as seconds:
             driver.wait(SHORT)
             driver.force(forced)
-            return _when_free(ask, monotonic() + seconds)
+            return _when_free(ask, seconds)
 
 
-def _when_free(ask: Callable[[], Found], ends: float) -> Found:
+def _when_free(ask: Callable[[], Found], seconds: float) -> Found:
     """Ask again and again until nobody else holds SQLite's lock. Raises TooLong."""
+    ends = monotonic() + seconds
     while True:
         try:
             return ask()
@@ -124,12 +132,13 @@ def _when_free(ask: Callable[[], Found], ends: float) -> Found:
 
 def listen(engine: Engine) -> Way:
     """Make transactions begin where SQLAlchemy says, as what they are, and on the file that the URL names."""
-    way, path = Way(), file_of(engine.url)
+    path = file_of(engine.url)
+    way = Way(path)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "checkin", _let_statements_be_alone)
     event.listen(engine, "begin", way.begin_session)
     if path is not None:
-        _keep_to_file(engine, path)
+        _keep_to_file(engine, path, way)
     return way
 
 
@@ -175,7 +184,7 @@ def _text_whatever_happens(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
 
 
-def _keep_to_file(engine: Engine, path: Path) -> None:
+def _keep_to_file(engine: Engine, path: Path, way: Way) -> None:
     """Never make a file where the database should be, and never write to one that is there no more."""
 
     @event.listens_for(engine, "do_connect")
@@ -187,8 +196,8 @@ def _keep_to_file(engine: Engine, path: Path) -> None:
         return connection
 
     @event.listens_for(engine, "checkout")
-    def look(_connection: Any, record: Any, _proxy: Any) -> None:
-        if record.info.get("file") != _identity(path):
+    def look(_connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
+        if not way.is_good(entry):
             raise DisconnectionError
 
 

@@ -32,7 +32,8 @@ RELAXED = "relaxed"
 class relaxing(FunctionElement):  # type: ignore[type-arg]  # noqa: N801 - reads as the SQL function it is
     """A column of what a statement returns that writes by itself: its commit waits for no disk if so asked.
 
-    SQLite is told otherwise: its connections are.
+    On PostgreSQL alone: SQLite's connections are told. What returns nothing there is committed within the one
+    step that writes, and gives up the lock before the interpreter is back from it.
     """
 
     inherit_cache = True
@@ -47,11 +48,6 @@ class relaxing(FunctionElement):  # type: ignore[type-arg]  # noqa: N801 - reads
 def _postgresql(element: relaxing, compiler: Any, **kwargs: Any) -> str:
     relaxed = compiler.process(element.clauses, **kwargs)
     return f"(CASE WHEN {relaxed} THEN set_config('synchronous_commit', 'off', true) END)"
-
-
-@compiles(relaxing, "sqlite")
-def _sqlite(*_: Any, **__: Any) -> str:
-    return "NULL"
 
 
 class Way(Protocol):

@@ -82,7 +82,8 @@ class Way:
         return self._path is None or entry.info["file"] == _identity(self._path)
 
     def ask(self, driver: WaitingConnection, asked: Compiled, values: Any) -> list[Any]:
-        return driver.execute(asked.text, values).fetchall()
+        cursor = driver.execute(asked.text, values)
+        return cursor.fetchall() if asked.returns else []
 
     def ask_alone(
         self, driver: WaitingConnection, asked: Compiled, values: Any, *, writes: bool, forced: bool

@@ -35,7 +35,7 @@ from .standing import USER_ID
 OPERATOR = "operator"
 
 _GIVEN = ("at", "user_id", "actor", "action", "target", "detail", "address", "request_id")
-_EVENT = Statement(insert(AuditEvent).returning(relaxing()), given=_GIVEN)
+_EVENT = Statement(insert(AuditEvent), given=_GIVEN, postgresql=insert(AuditEvent).returning(relaxing()))
 _ADDED = Statement(insert(AuditEvent), given=_GIVEN)  # in a transaction that is as forced as it is
 
 

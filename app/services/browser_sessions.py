@@ -22,7 +22,7 @@ _AT = bindparam("at", type_=BrowserSession.expires_at.type)
 def _saving(kept: sqlite.Insert | postgresql.Insert) -> Any:
     """Return what keeps a session, whether or not there is one under its id: another request may make it."""
     changed = {"data": kept.excluded.data, "expires_at": kept.excluded.expires_at}
-    return kept.on_conflict_do_update(index_elements=["id"], set_=changed).returning(relaxing())
+    return kept.on_conflict_do_update(index_elements=["id"], set_=changed)
 
 
 _LOAD = Statement(
@@ -31,7 +31,7 @@ _LOAD = Statement(
 _SAVE = Statement(
     _saving(sqlite.insert(BrowserSession)),
     given=("id", "data", "expires_at"),
-    postgresql=_saving(postgresql.insert(BrowserSession)),
+    postgresql=_saving(postgresql.insert(BrowserSession)).returning(relaxing()),
 )
 _DROP = Statement(delete(BrowserSession).where(BrowserSession.id == _ID))
 _DROP_ENDED = Statement(delete(BrowserSession).where(BrowserSession.expires_at <= _AT))

@@ -56,21 +56,26 @@ def _by_trigger(engine: Engine) -> Iterator[list[str]]:
 
 @contextmanager
 def _by_pragma(engine: Engine) -> Iterator[list[str]]:
-    """Ask each connection that has changed something when it is given back."""
+    """Note what each connection, a new one, was last told when it writes an event."""
     found: list[str] = []
 
-    def begin(connection: sqlite3.Connection, record: Any, _proxy: Any) -> None:
-        record.info["changes"] = connection.total_changes
+    def watch(connection: sqlite3.Connection, _record: Any) -> None:
+        told = str(connection.execute("PRAGMA synchronous").fetchone()[0])
 
-    def end(connection: sqlite3.Connection, record: Any) -> None:
-        if connection.total_changes != record.info["changes"]:
-            found.append(str(connection.execute("PRAGMA synchronous").fetchone()[0]))
+        def note(statement: str) -> None:
+            nonlocal told
+            if statement.startswith("PRAGMA synchronous="):
+                told = statement.partition("=")[2]
+            elif "INSERT INTO audit_events" in statement:
+                found.append(told)
 
-    event.listen(engine, "checkout", begin)
-    event.listen(engine, "checkin", end)
+        connection.set_trace_callback(note)
+
+    engine.dispose()
+    event.listen(engine, "connect", watch)
     yield found
-    event.remove(engine, "checkout", begin)
-    event.remove(engine, "checkin", end)
+    event.remove(engine, "connect", watch)
+    engine.dispose()
 
 
 @pytest.mark.parametrize("setting", ["true", "false"])
@@ -79,7 +84,7 @@ def test_reads_are_forced_to_disk_if_so_set(start_service: StartService, setting
     user = service.user()
     assert Agent(service).connect(user, "github").status_code == 200
     user.call("POST", "/api/users/:username/connections/addtoken", json=BODY)
-    forced, relaxed = {"2", "on"}, {"1", "off"}
+    forced, relaxed = {"2", "FULL", "on"}, {"1", "NORMAL", "off"}
     for method, path, body in READS:
         with commits(service) as found:
             assert user.call(method, path, json=body).status_code == 200

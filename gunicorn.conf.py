@@ -199,7 +199,7 @@ def post_worker_init(worker):
     from app.services import readiness
     from app.waiting import waiting
 
-    waiting.is_told_to(worker.leave)
+    waiting.is_told(long=worker.long, brief=worker.brief)
     with worker.wsgi.app_context():
         try:
             readiness.check()

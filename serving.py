@@ -16,8 +16,9 @@ import mmap
 import selectors
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from math import inf
 from threading import Lock, get_ident
@@ -59,58 +60,89 @@ class Table:
 TABLE = Table()  # made before the workers are forked; a reload of the settings does not make another
 
 
-class Lead:
-    """Which of some threads leads. The follower that came last goes on first: its memory is still at hand."""
+class Baton:
+    """What one of some threads has. Whoever wants it waits in order, or the last one to come is the first."""
 
-    def __init__(self) -> None:
-        self.mutex = Lock()  # held by whoever asks whether it still leads and acts on it
-        self._leader: int | None = None
-        self._followers: list[tuple[int, Lock]] = []
-        self._ended = False
+    def __init__(self, *, last_first: bool = False) -> None:
+        self._mutex = Lock()
+        self._holder: int | None = None
+        self._waiting = deque[tuple[int, Lock]]()
+        self._next = self._waiting.pop if last_first else self._waiting.popleft
+        self._since = 0.0
 
     @property
-    def is_vacant(self) -> bool:
-        """Whether nobody leads: all threads are busy."""
-        return self._leader is None
+    def is_wanted(self) -> bool:
+        return bool(self._waiting)
+
+    @property
+    def is_free(self) -> bool:
+        return self._holder is None
 
     def is_mine(self) -> bool:
-        return self._leader == get_ident()
+        return self.is_of(get_ident())
 
-    def wait(self) -> bool:
-        """Return when this thread leads; False when none is to any more."""
-        turn = Lock()
+    def is_of(self, thread: int) -> bool:
+        return self._holder == thread
+
+    def take(self) -> None:
+        """Return when this thread has it."""
+        me, turn = get_ident(), Lock()
+        with self._mutex:
+            if self._holder is None:
+                self._hand_to(me)
+                return
+            turn.acquire()
+            self._waiting.append((me, turn))
         turn.acquire()
-        with self.mutex:
-            self._followers.append((get_ident(), turn))
-            if self._leader is None:
-                self.pass_on()
-        turn.acquire()
-        return not self._ended
 
-    def pass_on(self) -> None:
-        """Let a follower lead, if there is one, or whoever is free first. The mutex is held."""
-        self._leader = None
-        if self._followers:
-            self._leader, turn = self._followers.pop()
-            turn.release()
-
-    def end(self) -> None:
-        """Let nobody lead any more."""
-        with self.mutex:
-            self._ended = True
-            for _, turn in self._followers:
+    def pass_on(self, thread: int) -> None:
+        """Let the next one have it, if this thread has it."""
+        with self._mutex:
+            if self._holder != thread:
+                return
+            self._holder = None
+            if self._waiting:
+                following, turn = self._next()
+                self._hand_to(following)
                 turn.release()
-            self._leader = None
+
+    def begin(self) -> None:
+        """Count anew for how long it has been with one thread."""
+        self._since = time.monotonic()
+
+    def held_for(self, seconds: float) -> int | None:
+        """Return which thread has had it for so long."""
+        return self._holder if time.monotonic() > self._since + seconds else None
+
+    def _hand_to(self, thread: int) -> None:
+        self._holder = thread
+        self.begin()
+
+
+class Outside:
+    """A block in which a thread waits, without its turn if it gives that up."""
+
+    __slots__ = ("_gave_way", "_give_way", "_turn")
+
+    def __init__(self, turn: Baton, give_way: Callable[[], bool]) -> None:
+        self._turn, self._give_way = turn, give_way
+
+    def __enter__(self) -> None:
+        self._gave_way = self._give_way()
+
+    def __exit__(self, *_: object) -> None:
+        if self._gave_way:
+            self._turn.take()
 
 
 class Client:
-    """A client's socket: reads what is there, and sends an answer whole. Before it waits, it says so.
+    """A client's socket: reads what is there, and sends an answer whole. Where it waits, others are served.
 
     It always blocks: what must not wait says so each time.
     """
 
-    def __init__(self, sock: socket.socket, waits: Callable[[], None]) -> None:
-        self._sock, self._waits = sock, waits
+    def __init__(self, sock: socket.socket, waiting: Callable[[], Outside]) -> None:
+        self._sock, self._waiting = sock, waiting
         self._said: list[bytes] = []
         self._length = 0
 
@@ -123,10 +155,9 @@ class Client:
         """gunicorn would change it twice for each request."""
 
     def recv(self, size: int) -> bytes:
-        try:
+        with suppress(BlockingIOError):
             return self._sock.recv(size, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            self._waits()
+        with self._waiting():
             return self._sock.recv(size)
 
     def sendall(self, data: bytes) -> None:
@@ -145,8 +176,8 @@ class Client:
         with suppress(BlockingIOError):
             said = said[self._sock.send(said, socket.MSG_DONTWAIT) :]
         if said:
-            self._waits()
-            self._sock.sendall(said)
+            with self._waiting():
+                self._sock.sendall(said)
 
 
 class Connection(gthread.TConn):  # type: ignore[misc]
@@ -175,11 +206,15 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     alive: bool
 
     def __init__(self, age: int, *rest: Any, **named: Any) -> None:
-        self._slot, self._open, self._lead = age % SLOTS, 0, Lead()
+        self._slot, self._open = age % SLOTS, 0
+        self._lead = Baton(last_first=True)  # that one's memory is still at hand
+        self._turn = Baton()  # to run: the others would take the interpreter from it at each system call
+        self._changing = Lock()
+        self._is_over = False
         super().__init__(age, *rest, **named)
         self.keepalived_conns = set[Connection]()  # that ask nothing; who takes one out serves or closes it
         self._asking: dict[int, selectors.SelectorKey] = {}  # what the leader has still to look at
-        self._under_way: tuple[Connection, float] | None = None  # what the leader answers, and since when
+        self._under_way: Connection | None = None  # whom the leader answers
         self._declined_at: float | None = None  # since when a new connection is left to other workers
         self._declines = False
         self._beats_at = 0.0
@@ -215,22 +250,20 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         self._end_threads()
 
     def _look_after(self) -> None:
-        """Wait a little; relieve a leader whose request takes long; now and then do what gunicorn expects."""
+        """Wait a little; take the turn from who has it for long; now and then do what gunicorn expects."""
         time.sleep(LOOK)
-        now, under_way = time.monotonic(), self._under_way
-        if under_way is not None and now > under_way[1] + LONG:
-            with self._lead.mutex:
-                if self._under_way is under_way:
-                    self._let_go()
-        if now > self._beats_at:
-            self._beats_at = now + BEAT
+        slow = self._turn.held_for(LONG)
+        if slow is not None:
+            self._relieve(slow)
+        if time.monotonic() > self._beats_at:
+            self._beats_at = time.monotonic() + BEAT
             self.notify()
             self.murder_keepalived()
             self.alive = self.alive and self.is_parent_alive()
 
     def _stop(self) -> None:
         """Take no more connections; tell those that ask within a while that theirs ends."""
-        with self._lead.mutex:
+        with self._changing:
             self.set_accept_enabled(False)
         begun = time.monotonic()
         while self.nr_conns and time.monotonic() < begun + self.cfg.graceful_timeout:
@@ -245,44 +278,76 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         super().handle_quit(sig, frame)
 
     def _end_threads(self) -> None:
-        self._lead.end()
+        self._is_over = True
         self._wake()
         self.tpool.shutdown(wait=False)
 
-    def leave(self) -> None:
-        """Let another thread lead from now on, if this one does."""
-        if self._lead.is_mine():
-            with self._lead.mutex:
-                if self._lead.is_mine():
-                    self._let_go()
+    def long(self) -> Outside:
+        """Return a block in which a thread that serves waits long: another one has its turn."""
+        return Outside(self._turn, self._give_way)
 
-    def _let_go(self) -> None:
-        """Let another thread lead while what is under way goes on. The mutex is held."""
-        if self._under_way is not None:
-            conn, _ = self._under_way
-            self._under_way = None
-            conn.is_looked_for = False
-            self.poller.unregister(conn.descriptor)
-        self._lead.pass_on()
-        self._tell()
+    def brief(self) -> Outside:
+        """Return a block in which it waits briefly: it keeps its turn unless that is wanted."""
+        return Outside(self._turn, self._give_way_if_wanted)
+
+    def _give_way(self) -> bool:
+        """Give up the turn, if this thread has it; tell whether it had."""
+        has_turn = self._turn.is_mine()
+        if has_turn:
+            self._relieve(get_ident())
+        return has_turn
+
+    def _give_way_if_wanted(self) -> bool:
+        is_wanted = self._turn.is_mine() and (self._turn.is_wanted or self._sees_more())
+        return is_wanted and self._give_way()
+
+    def _sees_more(self) -> bool:
+        """Tell whether a client asks something meanwhile. Who does not lead leaves that to the leader."""
+        if not self._lead.is_mine():
+            return False
+        self._look(0)
+        return bool(self._asking)
+
+    def _relieve(self, thread: int) -> None:
+        """Let others lead and run, while what this thread has under way goes on."""
+        with self._changing:
+            if self._lead.is_of(thread):
+                conn, self._under_way = self._under_way, None
+                if conn is not None:
+                    conn.is_looked_for = False
+                    self.poller.unregister(conn.descriptor)
+                self._lead.pass_on(thread)
+                self._tell()
+        self._turn.pass_on(thread)
 
     def _take_turns(self) -> None:
         """Lead whenever no other thread does."""
+        me = get_ident()
         try:
-            while self._lead.wait():
+            while not self._is_over:
+                self._lead.take()
                 self._tell()
-                while self._lead.is_mine():
+                self._turn.take()
+                while self._lead.is_of(me) and not self._is_over:
                     self._look_for_events()
+                self._relieve(me)
         except BaseException:  # whatever it is, the others go on, and another worker comes
             self.log.exception("a thread that serves has failed")
             self.alive = False
-            self.leave()
+            self._relieve(me)
             raise
+
+    def _look(self, seconds: float | None) -> None:
+        self._asking.update((key.fd, key) for key, _ in self.poller.select(seconds))
 
     def _look_for_events(self) -> None:
         """Do what the poller tells of, until all is done or another thread leads."""
         self._declines = False
-        self._asking.update((key.fd, key) for key, _ in self.poller.select(0 if self._asking else None))
+        self._look(0)
+        if not self._asking:
+            self._turn.pass_on(get_ident())
+            self._look(None)
+            self._turn.take()
         for descriptor in list(self._asking):
             key = self._asking.pop(descriptor)
             key.data(key.fileobj)
@@ -294,7 +359,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     def accept(self, listener: socket.socket) -> None:
         """Take a new connection, unless another worker has less to do and may come for it."""
         if self.nr_conns >= self.worker_connections:
-            with self._lead.mutex:
+            with self._changing:
                 self.set_accept_enabled(False)
         elif not self._declined(time.monotonic()):
             self._take_new(listener)
@@ -318,20 +383,21 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
                 raise
             return
-        with self._lead.mutex:
+        with self._changing:
             self.nr_conns += 1
         sock.setblocking(True)
-        client = sock if self.cfg.is_ssl else Client(sock, self.leave)
+        client = sock if self.cfg.is_ssl else Client(sock, self.long)
         self._keep(Connection(self.cfg, client, address, listener.getsockname()))
 
     def _serve(self, conn: Connection, _descriptor: int) -> None:
         """Answer what a client asks, unless its connection was closed meanwhile."""
         if not self._took(conn):
             return
-        self._under_way = conn, time.monotonic()
+        self._turn.begin()
+        self._under_way = conn
         stays = self.handle(conn) is True
-        with self._lead.mutex:
-            if self._lead.is_mine():
+        with self._changing:
+            if self._under_way is conn:
                 self._under_way = None
         if stays:
             conn.set_timeout()
@@ -373,10 +439,9 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     def _close(self, conn: Connection, *, graceful: bool = True) -> None:
         if conn.is_looked_for:
             self.poller.unregister(conn.descriptor)
-        if graceful:
-            self.leave()  # a client that does not close its end is waited for
-        conn.close(graceful=graceful)
-        with self._lead.mutex:
+        with self.long() if graceful else nullcontext():  # a client that does not close its end is waited for
+            conn.close(graceful=graceful)
+        with self._changing:
             self.nr_conns -= 1
             if self.alive:
                 self.set_accept_enabled(True)
@@ -387,7 +452,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
 
     @property
     def _load(self) -> float:
-        return self._open + (FULL if self._lead.is_vacant else 0)
+        return self._open + (FULL if self._lead.is_free else 0)
 
     def _tell(self) -> None:
         TABLE.tell(self._slot, self._load)

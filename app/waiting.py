@@ -1,24 +1,22 @@
-"""What a thread calls before it waits long, or computes what needs no interpreter.
+"""Where a thread waits for others, or computes what needs no interpreter: others may be served meanwhile.
 
-A server whose threads take turns lets another one serve meanwhile: gunicorn.conf.py says how. Elsewhere
-nothing is done.
+A server whose threads take turns says here how: gunicorn.conf.py does. Elsewhere a wait is only a wait.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+Block = Callable[[], AbstractContextManager[None]]
 
 
 class Waiting:
-    """Knows who is to be told."""
+    """`long` is for a block that waits long, `brief` for one that may: it keeps a turn that nobody wants."""
 
-    def __init__(self) -> None:
-        self._tell: Callable[[], None] | None = None
+    long: Block = nullcontext
+    brief: Block = nullcontext
 
-    def is_told_to(self, tell: Callable[[], None]) -> None:
-        self._tell = tell
-
-    def begins(self) -> None:
-        if self._tell is not None:
-            self._tell()
+    def is_told(self, *, long: Block, brief: Block) -> None:
+        self.long, self.brief = long, brief
 
 
 waiting = Waiting()

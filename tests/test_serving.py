@@ -22,9 +22,14 @@ THREADS = 4
 CONNECTIONS = 16
 APP = """
 import os, time
+from contextlib import nullcontext
+
+WAITS = {"": nullcontext}
 
 def app(environ, start_response):
-    time.sleep(float(environ["PATH_INFO"][1:] or 0))
+    kind, _, seconds = environ["PATH_INFO"][1:].rpartition("/")
+    with WAITS[kind]():
+        time.sleep(float(seconds or 0))
     body = str(os.getpid()).encode().rjust(int(environ["QUERY_STRING"] or 0))
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
@@ -35,6 +40,8 @@ globals().update(runpy.run_path({str(ROOT / "gunicorn.conf.py")!r}))
 
 def post_worker_init(worker):
     "The application here has no database to be looked at."
+    import small
+    small.WAITS.update(long=worker.long, brief=worker.brief)
 """
 
 
@@ -45,8 +52,8 @@ class Client:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
         self._answers = self.socket.makefile("rb")
 
-    def send(self, seconds: float = 0, *, times: int = 1, length: int = 0) -> None:
-        """Ask for an answer after so many seconds, of so many bytes at least."""
+    def send(self, seconds: float | str = 0, *, times: int = 1, length: int = 0) -> None:
+        """Ask for an answer after so many seconds, of so many bytes at least. "long/1" waits long for it."""
         request = f"GET /{seconds}?{length} HTTP/1.1\r\nHost: localhost\r\n\r\n"
         self.socket.sendall(request.encode() * times)
 
@@ -57,7 +64,7 @@ class Client:
         fields = dict(line.decode().lower().strip().split(": ", 1) for line in head[1:])
         return int(self._answers.read(int(fields["content-length"]))), fields["connection"] != "close"
 
-    def ask(self, seconds: float = 0) -> int:
+    def ask(self, seconds: float | str = 0) -> int:
         self.send(seconds)
         return self.read()[0]
 
@@ -182,6 +189,16 @@ def test_one_that_takes_long_holds_nobody_up(alone: Gunicorn) -> None:
         assert time.monotonic() - begun < 0.9
         for client in slow:
             client.read()
+
+
+@pytest.mark.parametrize("kind", ["long", "brief"])
+def test_while_one_waits_others_are_served(alone: Gunicorn, kind: str) -> None:
+    """Even if each waits for less than what would make another thread lead."""
+    times, seconds = 50, 0.008
+    with clients(alone, THREADS) as crowd, ThreadPoolExecutor(THREADS) as threads:
+        begun = time.monotonic()
+        list(threads.map(lambda client: [client.ask(f"{kind}/{seconds}") for _ in range(times)], crowd))
+        assert time.monotonic() - begun < THREADS * times * seconds * 0.7
 
 
 def test_slow_requests_that_come_before_their_answers_are_all_answered(alone: Gunicorn) -> None:

@@ -20,6 +20,8 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from app.waiting import waiting
+
 from .breaker import Breaker
 from .budget import TooLong
 from .direct import Compiled
@@ -75,7 +77,8 @@ class BoundedConnection(psycopg.Connection[Any]):
 
     def _wait(self, gen: PQGen[RV], interval: float, seconds: float) -> RV:
         try:
-            return super().wait(gen, interval, seconds)
+            with waiting.brief():
+                return super().wait(gen, interval, seconds)
         except _WaitTimeout:
             raise TooLong("it did not answer in time") from None
 

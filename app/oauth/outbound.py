@@ -27,6 +27,8 @@ from urllib3.exceptions import HTTPError
 from urllib3.exceptions import TimeoutError as ReadTimeout
 from urllib3.util.ssl_ import create_urllib3_context
 
+from app.waiting import waiting
+
 from .answers import Failure, ProviderFailure
 
 TOTAL = 10.0  # seconds, for all calls of one request together
@@ -73,7 +75,7 @@ def ask(request: Request, deadline: Deadline) -> Response:
     prepared = request.prepare()
     at = urlsplit(str(prepared.url))
     connection = _CONNECTIONS[at.scheme](str(at.hostname), at.port, deadline)
-    with _failing_in_our_words(), closing(connection):
+    with _failing_in_our_words(), waiting.long(), closing(connection):
         connection.request(
             str(prepared.method),
             prepared.path_url,

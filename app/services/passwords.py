@@ -43,8 +43,8 @@ _NOBODY = _of_nobody()  # so that an unknown user costs as much as a known one
 
 
 def hashed(password: str) -> str:
-    waiting.begins()
-    return _hasher.hash(password)
+    with waiting.long():
+        return _hasher.hash(password)
 
 
 def renewed(password_hash: str | None, password: str) -> str | None:
@@ -71,9 +71,9 @@ def attempt(
 
 
 def _verify(password_hash: str, password: str) -> bool:
-    waiting.begins()
     try:
-        return _hasher.verify(password_hash, password)
+        with waiting.long():
+            return _hasher.verify(password_hash, password)
     except VerificationError:
         return False
 

@@ -18,7 +18,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import partial
 from math import inf
 from threading import Lock, get_ident
@@ -30,7 +30,7 @@ LONG = 0.01  # seconds after which a request that still runs leads no more
 LOOK = 0.02  # seconds after which it is looked for one
 WHOLE = 1 << 16  # bytes of an answer that are sent at once
 PAUSE = 0.0005  # seconds that a worker with more to do leaves a new connection to the others
-PATIENCE = 0.05  # seconds after which it takes the connection: the others may be too busy to come
+PATIENCE = 0.1  # seconds after which it takes the connection: the others may be too busy to come
 BEAT = 1.0  # seconds from one sign of life to the next
 STALE = 2.5  # seconds after which a worker that gives none is taken for frozen
 SLOTS = 64  # workers of one gunicorn; with more of them two share a slot, and are taken for one
@@ -160,6 +160,13 @@ class Client:
         with self._waiting():
             return self._sock.recv(size)
 
+    def has_left(self) -> bool:
+        """Tell whether the client has closed its end."""
+        try:
+            return not self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except OSError as error:
+            return not isinstance(error, BlockingIOError)
+
     def sendall(self, data: bytes) -> None:
         self._said.append(data)
         self._length += len(data)
@@ -170,7 +177,7 @@ class Client:
         """Send what was said. Raises OSError where the client is gone."""
         if not self._said:
             return
-        said = b"".join(self._said)
+        said = memoryview(b"".join(self._said))
         self._said.clear()
         self._length = 0
         with suppress(BlockingIOError):
@@ -198,6 +205,9 @@ class Connection(gthread.TConn):  # type: ignore[misc]
     def flush(self) -> None:
         if isinstance(self.sock, Client):  # it is not where TLS ends here
             self.sock.flush()
+
+    def has_left(self) -> bool:
+        return isinstance(self.sock, Client) and self.sock.has_left()
 
 
 class Worker(gthread.ThreadWorker):  # type: ignore[misc]
@@ -252,6 +262,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     def _look_after(self) -> None:
         """Wait a little; take the turn from who has it for long; now and then do what gunicorn expects."""
         time.sleep(LOOK)
+        self._tell()
         slow = self._turn.held_for(LONG)
         if slow is not None:
             self._relieve(slow)
@@ -439,8 +450,11 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     def _close(self, conn: Connection, *, graceful: bool = True) -> None:
         if conn.is_looked_for:
             self.poller.unregister(conn.descriptor)
-        with self.long() if graceful else nullcontext():  # a client that does not close its end is waited for
-            conn.close(graceful=graceful)
+        if graceful and not conn.has_left():
+            with self.long():
+                conn.close(graceful=True)  # it waits until the client closes its end
+        else:
+            conn.close()
         with self._changing:
             self.nr_conns -= 1
             if self.alive:

@@ -28,7 +28,8 @@ _WAITS = and_(
 )
 _MAY = and_(User.id == Flow.user_id, User.disabled_at.is_(None))
 _FIND = Statement(select(*columns_of(Flow), User.username).join(User, _MAY).where(_WAITS))
-_TAKE = Statement(delete(Flow).where(_WAITS, exists().where(_MAY)).returning(Flow.key, relaxing()))
+_TAKEN = delete(Flow).where(_WAITS, exists().where(_MAY))
+_TAKE = Statement(_TAKEN.returning(Flow.key), postgresql=_TAKEN.returning(relaxing()))
 
 
 class Stage(Enum):

@@ -36,7 +36,12 @@ _RELAX = "SET LOCAL synchronous_commit TO off"
 OPTIONS = {
     "connect_args": {
         "connect_timeout": int(CONNECT) + 1,  # for each address; ours comes first
-        "options": "-c statement_timeout=5000 -c lock_timeout=3000 -c timezone=UTC",
+        "options": (
+            "-c statement_timeout=5000 -c lock_timeout=3000 -c timezone=UTC"
+            # The server keeps the plan of what is asked again and again. One that was made while a table was
+            # nearly empty would walk through all that has come since.
+            " -c enable_seqscan=off -c jit=off"
+        ),
         "application_name": "latchkey",
         "keepalives_idle": 30,  # so that the kernel notices when an idle connection leads nowhere
         "keepalives_interval": 5,

@@ -178,7 +178,9 @@ MUTANTS = (
         "if found is None:",
         ("tests/http/test_flows.py",),
     ),
-    Mutant("start: only of a service that is on", BEGINNING, "whom.where(_OFFERED)", "whom", BEGUN),
+    Mutant("start: only of a service that is on", BEGINNING, "_OFFERED, room", "room", BEGUN),
+    Mutant("start: so when room is made, too", BEGINNING, "whom.where(_OFFERED)", "whom", BEGUN),
+    Mutant("start: a browser has so many", BEGINNING, ", begun < MOST_PER_BROWSER", "", BEGUN),
     Mutant("start: room is made for those who may", BEGINNING, "== user_id,", "== standing.USER_ID,", BEGUN),
     Mutant(
         "refusals: told to those who stand alone",

@@ -6,7 +6,7 @@ import secrets
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import Boolean, ForeignKey, LargeBinary, String, Text
+from sqlalchemy import Boolean, ForeignKey, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.vault import Vault
@@ -23,13 +23,14 @@ class Flow(Base):
     """
 
     __tablename__ = "flows"
+    __table_args__ = (Index("ix_flows_user_id_expires_at", "user_id", "expires_at"),)
     BOUND_TO: ClassVar = ("key", "user_id", "provider", "stage")
 
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     stage: Mapped[str] = mapped_column(String(16))
     provider: Mapped[str] = mapped_column(String(64))
     service: Mapped[str] = mapped_column(String(64))  # the one whose start was called
-    user_id: Mapped[int] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[int] = mapped_column(Id, ForeignKey("users.id", ondelete="CASCADE"))
     browser: Mapped[str | None] = mapped_column(String(64), index=True)  # hash of its name; null: unbound
     redirect_uri: Mapped[str | None] = mapped_column(Text)
     return_to: Mapped[str | None] = mapped_column(Text)

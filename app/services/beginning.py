@@ -1,24 +1,29 @@
-"""The rows of flows that begin: whether they may is asked by what makes room for them and stores them."""
+"""The rows of flows that begin: whether they may is asked by what stores them, and if need be makes room."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     ColumnElement,
-    ScalarSelect,
+    FromClause,
+    Insert,
     Select,
     String,
     and_,
     bindparam,
     delete,
     exists,
+    func,
     insert,
+    not_,
     or_,
     select,
 )
 
 from app.extensions import direct
 from app.models import Flow, Service, now
-from app.models.direct import Steps, columns_of, relaxing, values_of
+from app.models.direct import Statement, Steps, columns_of, relaxing, values_of
 
 from . import standing
 from .pending import Stage
@@ -29,16 +34,29 @@ MOST_PER_BROWSER = 10
 _COLUMNS = columns_of(Flow)
 _VALUES = [bindparam(column.name, type_=column.type) for column in _COLUMNS]
 _OFFERED = exists().where(Service.name == bindparam("service", type_=String()), Service.enabled)
+_BROWSER = bindparam("browser", type_=String())
 
 
-def _storing(whom: Select[int]) -> Steps:
-    """Return what stores a flow for somebody who may begin one; for anybody else nothing happens."""
+def _adding(allowed: FromClause) -> Insert:
+    """Return what adds a flow for whoever may begin one; for anybody else nothing happens."""
+    row = select(*_VALUES).select_from(allowed)
+    return insert(Flow).from_select([column.name for column in _COLUMNS], row, include_defaults=False)
+
+
+def _where_there_is_room(whom: Select[int]) -> Statement:
+    """Return what stores a flow of somebody who may begin one, unless something must be forgotten for it."""
+    begun = select(func.count()).where(*_begun_by(_BROWSER)).scalar_subquery()
+    room = and_(not_(exists().where(_ended(standing.USER_ID))), begun < MOST_PER_BROWSER)
+    added = _adding(whom.where(_OFFERED, room).subquery())
+    return Statement(added.returning(Flow.key), postgresql=added.returning(relaxing()))
+
+
+def _making_room(whom: Select[int]) -> Steps:
+    """Return what does so, and forgets what is over or too much."""
     allowed = whom.where(_OFFERED).cte("allowed")
-    added = insert(Flow).from_select(
-        [column.name for column in _COLUMNS], select(*_VALUES).select_from(allowed), include_defaults=False
-    )
+    added = _adding(allowed)
     ended = _ended(select(allowed.c.id).scalar_subquery())
-    older = _older(select(bindparam("browser", type_=String())).select_from(allowed).scalar_subquery())
+    older = _older(select(_BROWSER).select_from(allowed).scalar_subquery())
     forgotten = (delete(Flow).where(which).cte(name) for name, which in (("ended", ended), ("older", older)))
     return Steps(
         delete(Flow).where(or_(ended, older)),
@@ -47,19 +65,24 @@ def _storing(whom: Select[int]) -> Steps:
     )
 
 
-def _ended(user_id: ScalarSelect[int]) -> ColumnElement[bool]:
+def _ended(user_id: ColumnElement[int]) -> ColumnElement[bool]:
     """A user's flows that are over, but for answers, which hold what must be ended at the provider."""
     over = Flow.expires_at <= bindparam("at", type_=Flow.expires_at.type)
     return and_(Flow.user_id == user_id, Flow.stage != Stage.ANSWERED.value, over)
 
 
-def _older(browser: ScalarSelect[str | None]) -> ColumnElement[bool]:
+def _begun_by(browser: ColumnElement[Any]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return Flow.browser == browser, Flow.stage == Stage.ASKED.value
+
+
+def _older(browser: ColumnElement[Any]) -> ColumnElement[bool]:
     """What a browser has begun before its latest ones, so that the next one is its tenth."""
-    begun = select(Flow.key).where(Flow.browser == browser, Flow.stage == Stage.ASKED.value)
+    begun = select(Flow.key).where(*_begun_by(browser))
     return Flow.key.in_(begun.order_by(Flow.created_at.desc()).offset(MOST_PER_BROWSER - 1))
 
 
-_FOR_CALLER, _FOR_USER = _storing(standing.CALLER), _storing(standing.USER)
+_FOR_CALLER = _where_there_is_room(standing.CALLER), _making_room(standing.CALLER)
+_FOR_USER = _where_there_is_room(standing.USER), _making_room(standing.USER)
 
 
 def stored(flow: Flow, caller: Caller | None) -> bool:
@@ -67,5 +90,8 @@ def stored(flow: Flow, caller: Caller | None) -> bool:
 
     Not forced to disk: a flow that is lost with the machine is begun again.
     """
-    steps, who = (_FOR_USER, {}) if caller is None else (_FOR_CALLER, standing.named(caller))
-    return bool(direct.run(steps, forced=False, at=now(), **who | values_of(flow)))
+    (at_once, making_room), who = (_FOR_USER, {}) if caller is None else (_FOR_CALLER, standing.named(caller))
+    values = {"at": now(), **who, **values_of(flow)}
+    return bool(
+        direct.write(at_once, forced=False, **values) or direct.run(making_room, forced=False, **values)
+    )

@@ -115,12 +115,16 @@ def told_of(change: Update, key: ColumnElement[Any]) -> Steps:
     It returns nothing where it has changed nothing, and needs the values of `values`.
     """
     changed = change.returning(key).cte("changed")
-    of_last_step = select(literal(1)).where(func.changes() > 0).subquery()  # SQLite counts them
     return Steps(
         change,
-        recorded(of_last_step).returning(AuditEvent.id),
+        recorded(of_last_step()).returning(AuditEvent.id),
         postgresql=recorded(changed).returning(AuditEvent.id),
     )
+
+
+def of_last_step() -> FromClause:
+    """Return a row where the step before has changed something; on SQLite alone, which counts what it has."""
+    return select(literal(1)).where(func.changes() > 0).subquery()
 
 
 def told() -> dict[str, Any]:

@@ -7,7 +7,8 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Select, String, and_, bindparam, cast, func, insert, literal, select
+from sqlalchemy import FromClause, Select, String, and_, bindparam, cast, func, insert, literal, select
+from sqlalchemy.sql.dml import ReturningInsert
 
 from app import counters
 from app.connection_types import KNOWN_WORDS, ConnectionType, find_type, type_of
@@ -56,11 +57,15 @@ def _adding() -> Steps:
     """Return what adds a connection and the event of it, where its user may have one more."""
     count = select(func.count()).where(Connection.user_id == standing.USER_ID).scalar_subquery()
     room = select(literal(1)).where(count < bindparam("most", type_=Id)).cte("room")
+    told = audit.recorded(room)
+    return Steps(told, _row(audit.of_last_step()), postgresql=_row(room).add_cte(told.cte("told")))
+
+
+def _row(room: FromClause) -> ReturningInsert[tuple[int]]:
     names = [column.name for column in columns_of(Connection)]
     values = [bindparam(column.name, type_=column.type) for column in columns_of(Connection)]
     row = insert(Connection).from_select(names, select(*values).select_from(room), include_defaults=False)
-    told, added = audit.recorded(room), row.returning(Connection.id)
-    return Steps(told, added, postgresql=added.add_cte(told.cte("told")))
+    return row.returning(Connection.id)
 
 
 _LOCK_CALLER, _LOCK_USER = _locking(standing.CALLER), _locking(standing.USER)
@@ -114,7 +119,7 @@ def _next_of(under_way: Transaction, user_id: int, caller: Caller | None) -> int
 
 def _sealed(data: Mapping[str, Any], **values: Any) -> Connection:
     at = now()
-    row = Connection(incarnation=secrets.token_hex(16), created_at=at, updated_at=at, **values)
+    row = Connection.of(incarnation=secrets.token_hex(16), created_at=at, updated_at=at, **values)
     seal(row, data)
     return row
 

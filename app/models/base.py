@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData
 from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.orm.attributes import instance_dict
 from sqlalchemy.types import TypeDecorator
 
 NAMES = {
@@ -42,6 +43,16 @@ class Instant(TypeDecorator[datetime]):
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMES)
     type_annotation_map: ClassVar = {datetime: Instant()}
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """Return a new row of these values of its columns, none of which a session watches yet.
+
+        The constructor sets one by one, as if each could be in place of another.
+        """
+        row = cls()
+        instance_dict(row).update(values)
+        return row
 
 
 def now() -> datetime:

@@ -123,7 +123,7 @@ def attach(
 
 def _new(id: int, user_id: int, provider: Provider, received: Received) -> Grant:
     """Return a row with its id, to which its tokens are bound, before it is stored."""
-    grant = Grant(
+    grant = Grant.of(
         id=id,
         user_id=user_id,
         provider=provider.name,

@@ -83,7 +83,7 @@ class Found:
 
 def new_row(wish: Wish, stage: Stage, *, key: str, life: timedelta, straight_on: bool = False) -> Flow:
     begins = now()
-    return Flow(
+    return Flow.of(
         key=fingerprint(key),
         stage=stage.value,
         provider=wish.provider.name,

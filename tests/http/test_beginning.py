@@ -21,6 +21,7 @@ WAYS = [
     ("GET", "/api/user/connection/access/github"),
 ]
 OF_WAYS = pytest.mark.parametrize(("method", "path"), WAYS)
+WITH_ENDED = pytest.mark.parametrize("ended", [False, True], ids=["none ended", "some ended"])
 
 
 def flows_of(service: Service, user: User) -> set[str]:
@@ -59,12 +60,14 @@ def test_an_answer_that_waits_for_its_end_stays(service: Service, user: User) ->
 
 
 @OF_WAYS
+@WITH_ENDED
 @pytest.mark.parametrize("end", [sign_out, disable, remove])
 def test_whoever_no_longer_stands_begins_nothing_and_ends_nothing(
-    service: Service, user: User, end: Change, method: str, path: str
+    service: Service, user: User, end: Change, ended: bool, method: str, path: str
 ) -> None:
     user.call(method, path)
-    end_flows(service, user)
+    if ended:
+        end_flows(service, user)
     before = flows_of(service, user)
     end(user)
     answer = user.call(method, path)
@@ -73,13 +76,15 @@ def test_whoever_no_longer_stands_begins_nothing_and_ends_nothing(
 
 
 @OF_WAYS
+@WITH_ENDED
 def test_a_service_that_is_off_begins_nothing_and_ends_nothing(
-    start_service: StartService, method: str, path: str
+    start_service: StartService, ended: bool, method: str, path: str
 ) -> None:
     service = start_service()
     user = service.user()
     user.call(method, path)
-    end_flows(service, user)
+    if ended:
+        end_flows(service, user)
     before = flows_of(service, user)
     offer(service, enabled=False)
     answer = user.call(method, path)

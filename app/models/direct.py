@@ -8,7 +8,7 @@ is joined: the connections are of the same pool, with the same bounds, and so ar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Any, Protocol, TypeVar, cast
 
@@ -64,8 +64,8 @@ class Way(Protocol):
     ) -> list[Row]:
         """Run a statement as a transaction of its own."""
 
-    def begin(self, driver: Any, *, forced: bool) -> None:
-        """Begin a transaction that writes."""
+    def transaction(self, driver: Any, *, forced: bool) -> AbstractContextManager[Any]:
+        """Write in one transaction, committed after the block; give the connection that it is on."""
 
 
 class Statement:
@@ -171,10 +171,11 @@ class Direct:
     @contextmanager
     def transaction(self, *, forced: bool = True) -> Iterator[Transaction]:
         """Run several statements as one: committed when the block ends, undone when it raises."""
-        with _Lent(self._engine, self._way) as driver:
-            self._way.begin(driver, forced=forced)
+        with (
+            _Lent(self._engine, self._way) as own,
+            self._way.transaction(own, forced=forced) as driver,
+        ):
             yield Transaction(driver, self._dialect, self._way)
-            driver.commit()
 
     def _alone(
         self, statement: Statement, values: dict[str, Any], *, writes: bool, forced: bool

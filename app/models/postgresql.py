@@ -7,6 +7,8 @@ of the kernel or of libpq ends a statement then. The client must look at the clo
 from __future__ import annotations
 
 import select
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any, ClassVar, Self, cast
 
@@ -150,9 +152,12 @@ class Way:
     ) -> list[Any]:
         return driver.ask_alone(asked, values)
 
-    def begin(self, driver: BoundedConnection, *, forced: bool) -> None:
+    @contextmanager
+    def transaction(self, driver: BoundedConnection, *, forced: bool) -> Iterator[BoundedConnection]:
         if not forced:
             driver.execute(_RELAX)
+        yield driver
+        driver.commit()
 
 
 def listen(engine: Engine) -> Way:

@@ -21,6 +21,7 @@ from . import budget
 from .breaker import Breaker
 from .budget import TooLong
 from .direct import Compiled
+from .group import MOST, Line, Unit
 
 MEMORY = ":memory:"
 _LOCKED = "another process holds its lock"
@@ -76,6 +77,8 @@ class Way:
 
     def __init__(self, path: Path | None) -> None:
         self._breaker, self._path = Breaker(), path
+        # A database in memory is one connection's, and that one thread's.
+        self._line = Line(self._begin, self._breaker, most=MOST if path else 0)
 
     def is_good(self, entry: ConnectionPoolEntry) -> bool:
         """Tell whether a connection still is to the file that the URL names."""
@@ -88,14 +91,30 @@ class Way:
     def ask_alone(
         self, driver: WaitingConnection, asked: Compiled, values: Any, *, writes: bool, forced: bool
     ) -> list[Any]:
-        ask = partial(self.ask, driver, asked, values)
         if writes:
-            return self._write(driver, ask, forced)
+            return self._write_alone(driver, asked, values, forced)
         with budget.current() as seconds:
-            return _when_free(ask, seconds)
+            return _when_free(partial(self.ask, driver, asked, values), seconds)
 
-    def begin(self, driver: WaitingConnection, *, forced: bool) -> None:
-        self._write(driver, partial(driver.execute, "BEGIN IMMEDIATE"), forced)
+    def _write_alone(
+        self, driver: WaitingConnection, asked: Compiled, values: Any, forced: bool
+    ) -> list[Any]:
+        """Run it with the other threads' steps, or in no more than itself where nobody else writes."""
+        if not self._line.take():
+            with self.transaction(driver, forced=forced) as shared:
+                return self.ask(shared, asked, values)
+        try:
+            return self._write(driver, partial(self.ask, driver, asked, values), forced)
+        finally:
+            self._line.hand_on()
+
+    def transaction(self, driver: WaitingConnection, *, forced: bool) -> Unit:
+        return Unit(self._line, driver, forced=forced)
+
+    def _begin(self, driver: WaitingConnection, forced: bool, seconds: float) -> None:
+        driver.wait(SHORT)
+        driver.force(forced)
+        _when_free(partial(driver.execute, "BEGIN IMMEDIATE"), seconds)
 
     def begin_session(self, connection: Connection) -> None:
         """Begin what SQLAlchemy takes for begun already."""

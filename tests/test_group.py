@@ -247,6 +247,8 @@ def test_who_may_wait_no_longer_leaves(place: Place) -> None:
         place._pool.submit(hurried).result(PATIENCE)
         assert 0.1 < time.monotonic() - begun < 1
         assert place.in_line() == 0
+        with budget.of(0), pytest.raises(TooLong):
+            place.write("too late")
 
     place.write("patient", block)
     place.write("after all")

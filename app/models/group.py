@@ -77,7 +77,7 @@ class Shared:
         """Commit, or undo what has failed, and keep why."""
         try:
             if self.failure is None:
-                with suppress(sqlite3.Error), waiting.brief():
+                with suppress(sqlite3.Error):
                     self.run("COMMIT")
         finally:
             if self.failure is not None:
@@ -154,7 +154,7 @@ class Line:
 class Unit:
     """What one thread does in a transaction: a block, given the connection to do it on."""
 
-    __slots__ = ("_line", "_own", "forced", "shared", "turn")
+    __slots__ = ("_line", "_outside", "_own", "forced", "shared", "turn")
 
     def __init__(self, line: Line, own: sqlite3.Connection, *, forced: bool) -> None:
         self._line, self._own, self.forced = line, own, forced
@@ -163,21 +163,31 @@ class Unit:
         self.turn.acquire()
 
     def __enter__(self) -> Any:
+        """Give up the thread's turn to serve: who has SQLite's lock must not wait for those who serve."""
         with self._line.breaker.asking() as seconds:
-            ends = monotonic() + seconds
-            if not self._line.take(self):
-                self._wait_for_turn(seconds)
-            if self.shared is None:
-                self.shared = self._begun(ends - monotonic())
-            else:
-                self._join(self.shared)
-        return self.shared.driver
+            has_turn = self._line.take(self)
+            self._outside = waiting.brief() if has_turn else waiting.long()
+            self._outside.__enter__()
+            try:
+                return self._entered(has_turn, seconds).driver
+            except BaseException:
+                self._outside.__exit__(None, None, None)
+                raise
+
+    def _entered(self, has_turn: bool, seconds: float) -> Shared:
+        ends = monotonic() + seconds
+        if not has_turn:
+            self._wait_for_turn(seconds)
+        if self.shared is None:
+            self.shared = self._begun(ends - monotonic())
+        else:
+            self._join(self.shared)
+        return self.shared
 
     def _wait_for_turn(self, seconds: float) -> None:
         """Raises TooLong."""
         try:
-            with waiting.long():
-                came = self.turn.acquire(timeout=seconds)
+            came = self.turn.acquire(timeout=seconds)
         except BaseException:
             if not self._line.leave(self):
                 self._finish()
@@ -187,8 +197,7 @@ class Unit:
 
     def _begun(self, seconds: float) -> Shared:
         try:
-            with waiting.brief():
-                self._line.begin(self._own, self.forced, seconds)
+            self._line.begin(self._own, self.forced, seconds)
             return Shared(self._own, forced=self.forced)
         except BaseException:
             self._line.hand_on()
@@ -202,7 +211,12 @@ class Unit:
             raise
 
     def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
-        shared = cast(Shared, self.shared)
+        try:
+            self._left(cast(Shared, self.shared), error)
+        finally:
+            self._outside.__exit__(None, None, None)
+
+    def _left(self, shared: Shared, error: BaseException | None) -> None:
         if shared.driver is self._own and error is not None:  # nobody else has joined yet
             shared.failure = _INTERRUPTED
             self._finish()
@@ -236,8 +250,9 @@ class Unit:
         if over is not None:
             shared.wait(over)
             return
-        try:
-            shared.end()
-        finally:
-            self._line.hand_on()
-            shared.wake()
+        with waiting.brief():
+            try:
+                shared.end()
+            finally:
+                self._line.hand_on()
+                shared.wake()

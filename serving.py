@@ -364,6 +364,9 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             key.data(key.fileobj)
             if not self._lead.is_mine():
                 return
+            if self._turn.is_wanted:  # by those who come back from a wait
+                self._turn.pass_on(get_ident())
+                self._turn.take()
         if not self._declines:
             self._declined_at = None  # nobody is waiting to be taken any more
 

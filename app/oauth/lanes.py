@@ -13,6 +13,7 @@ from threading import Condition, local
 from time import monotonic
 
 from app.errors import ProviderBusy
+from app.waiting import waiting
 
 from .provider import Provider
 
@@ -58,7 +59,9 @@ class Lanes:
                 mine.discard(provider.name)
 
     def _wait(self, visit: Visit, provider: Provider) -> None:
-        with self._changed:
+        if visit.has_lane():
+            return
+        with waiting.long(), self._changed:
             while not visit.has_lane():
                 if visit.must_leave():
                     raise ProviderBusy(service=provider.title)

@@ -19,6 +19,7 @@ from app.oauth.lanes import Visit
 from app.oauth.outbound import Deadline
 from app.oauth.provider import ServiceDeclaration
 from app.providers import provider_named
+from app.waiting import waiting
 
 from . import audit, health, keeping, leases, looking, refreshing, spooled
 from .health import Word
@@ -103,7 +104,8 @@ def _wait_or_renew(now: Look, wait: Deadline, visit: Visit) -> None:
 def _pause(waited: float) -> None:
     """Sleep for a fifth of what was waited so far, more or less: a crowd must not look all at once."""
     pause = min(max(SHORTEST_PAUSE, waited / 5), LONGEST_PAUSE)
-    time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - it only spreads the crowd
+    with waiting.long():
+        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - it only spreads the crowd
 
 
 def _is_due(now: Look, min_ttl: timedelta) -> bool:

@@ -32,6 +32,7 @@ ISSUER_KEYS = ("tests/oauth/test_issuer_keys.py",)
 HOST_TOKENS = ("tests/http/test_host_tokens.py",)
 MEMORY = ("tests/test_memory.py",)
 REMEMBERED = ("tests/http/test_remembered_tokens.py", "-k", "sqlite")
+GROUP = ("tests/test_group.py",)
 WINDOWS = ("tests/http/test_windows.py",)
 WINDOWS_HERE = "app/http/windows.py"
 JSON = ("tests/http/test_json_provider.py", "-k", "not postgresql")
@@ -324,6 +325,9 @@ MUTANTS = (
         "before is not None",
         ("tests/http/test_listing.py", "-k", "not postgresql"),
     ),
+    Mutant("group: forced with forced", "app/models/group.py", "unit.forced <= self.forced", "True", GROUP),
+    Mutant("group: a savepoint is undone", "app/models/group.py", '"ROLLBACK TO unit", ', "", GROUP),
+    Mutant("group: a failed commit is all's", "app/models/group.py", "raise copy(failure)", "pass", GROUP),
     Mutant("token: remembered for its time", "app/memory.py", "found[0] <= time()", "False", REMEMBERED),
     Mutant("token: remembered as what it is", CLAIMS, "place = kind, ", "place = ACCESS, ", REMEMBERED),
     Mutant(

@@ -36,6 +36,7 @@ _POOL = {
     "pool_size": 8,  # a connection for each thread of a worker
     "max_overflow": 2,  # a thread that saves a session needs another one, and must not wait for its like
     "pool_timeout": _LONGEST_QUEUE,
+    "pool_use_lifo": True,  # what the connection that was used last has read is still at hand
 }
 
 

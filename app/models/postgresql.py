@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from time import monotonic
 from typing import Any, ClassVar, Self, cast
 
@@ -31,6 +31,7 @@ from .direct import Compiled
 CONNECT = 3.0  # seconds, for all addresses of the host together
 REST = 5.0  # seconds after which an idle connection is asked whether it still leads anywhere
 PING = 1.0  # seconds for its answer
+LATE = 0.002  # seconds: who waits for a quick server keeps the turn, which costs less than to change threads
 FEW = 20  # rows, at most, that a connection keeps of what a statement found last
 
 _RELAX = "SET LOCAL synchronous_commit TO off"
@@ -61,6 +62,7 @@ class BoundedConnection(psycopg.Connection[Any]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._used_at = monotonic()
+        self._answers_late = False
         self._cursors: dict[str, psycopg.Cursor[Any]] = {}  # by what they have run
 
     @classmethod
@@ -75,19 +77,21 @@ class BoundedConnection(psycopg.Connection[Any]):
         """Do what psycopg does for every statement, commit and rollback; close where no answer comes."""
         try:
             with self.breaker.asking() as seconds:
-                result = self._wait(gen, interval, seconds if timeout is None else min(seconds, timeout))
+                return self._wait(gen, interval, seconds if timeout is None else min(seconds, timeout))
         except TooLong as late:
             self.close()
             raise ConnectionTimeout(str(late)) from None
-        self._used_at = monotonic()
-        return result
 
     def _wait(self, gen: PQGen[RV], interval: float, seconds: float) -> RV:
+        begun = monotonic()
         try:
-            with waiting.brief():
-                return super().wait(gen, interval, seconds)
+            with waiting.brief() if self._answers_late else nullcontext():
+                result = super().wait(gen, interval, seconds)
+                self._used_at = monotonic()
         except _WaitTimeout:
             raise TooLong("it did not answer in time") from None
+        self._answers_late = self._used_at > begun + LATE
+        return result
 
     def ask(self, asked: Compiled, values: Any) -> list[Any]:
         """Return the rows of a statement, by the cursor that ran it before.

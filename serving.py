@@ -95,16 +95,17 @@ class Baton:
             self._waiting.append((me, turn))
         turn.acquire()
 
-    def pass_on(self, thread: int) -> None:
-        """Let the next one have it, if this thread has it."""
+    def pass_on(self, thread: int) -> bool:
+        """Let the next one have it, if this thread has it; tell whether it had."""
         with self._mutex:
             if self._holder != thread:
-                return
+                return False
             self._holder = None
             if self._waiting:
                 following, turn = self._next()
                 self._hand_to(following)
                 turn.release()
+            return True
 
     def begin(self) -> None:
         """Count anew for how long it has been with one thread."""
@@ -303,10 +304,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
 
     def _give_way(self) -> bool:
         """Give up the turn, if this thread has it; tell whether it had."""
-        has_turn = self._turn.is_mine()
-        if has_turn:
-            self._relieve(get_ident())
-        return has_turn
+        return self._relieve(get_ident())
 
     def _give_way_if_wanted(self) -> bool:
         is_wanted = self._turn.is_mine() and (self._turn.is_wanted or self._sees_more())
@@ -319,8 +317,17 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         self._look(0)
         return bool(self._asking)
 
-    def _relieve(self, thread: int) -> None:
-        """Let others lead and run, while what this thread has under way goes on."""
+    def _relieve(self, thread: int) -> bool:
+        """Let others run and lead, if this thread has the turn, while what it has under way goes on.
+
+        Who looks for events does so without the turn, and is not relieved: two would look, and one be told.
+        """
+        had_turn = self._turn.pass_on(thread)
+        if had_turn:
+            self._let_another_lead(thread)
+        return had_turn
+
+    def _let_another_lead(self, thread: int) -> None:
         with self._changing:
             if self._lead.is_of(thread):
                 conn, self._under_way = self._under_way, None
@@ -329,7 +336,6 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
                     self.poller.unregister(conn.descriptor)
                 self._lead.pass_on(thread)
                 self._tell()
-        self._turn.pass_on(thread)
 
     def _take_turns(self) -> None:
         """Lead whenever no other thread does."""
@@ -345,7 +351,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         except BaseException:  # whatever it is, the others go on, and another worker comes
             self.log.exception("a thread that serves has failed")
             self.alive = False
-            self._relieve(me)
+            self._turn.pass_on(me)
+            self._let_another_lead(me)
             raise
 
     def _look(self, seconds: float | None) -> None:
@@ -356,7 +363,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         self._declines = False
         self._look(0)
         if not self._asking:
-            self._turn.pass_on(get_ident())
+            if not self._turn.pass_on(get_ident()):
+                return  # it was relieved meanwhile, and does not lead for long
             self._look(None)
             self._turn.take()
         for descriptor in list(self._asking):

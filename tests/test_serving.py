@@ -83,6 +83,9 @@ def serving(folder: Path, *options: str, settings: str = SETTINGS) -> Iterator[G
     with contextlib.closing(started):
         started.wait_for_answer("/")
         yield started
+        if started.process.poll() is None:
+            started.process.send_signal(signal.SIGTERM)
+            assert started.wait_for_end() == 0, "a thread of it does not end"
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ import tempfile
 import time
 from contextlib import suppress
 from datetime import timedelta
-from email.utils import formatdate
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -89,19 +88,6 @@ def write_error_as_json(sock, status_int, reason, mesg):
 
 
 util.write_error = write_error_as_json  # gunicorn has no setting for it, and writes a page
-
-
-@lru_cache(maxsize=1)
-def date_of(second):
-    return formatdate(second, usegmt=True)
-
-
-def http_date(timestamp=None):
-    """Return a moment as HTTP writes it. All answers of one second have the same."""
-    return date_of(int(time.time() if timestamp is None else timestamp))
-
-
-util.http_date = http_date  # gunicorn's own is worked out for each answer
 
 
 worker_class = serving.Worker

@@ -158,6 +158,7 @@ class Client:
     def recv(self, size: int) -> bytes:
         with suppress(BlockingIOError):
             return self._sock.recv(size, socket.MSG_DONTWAIT)
+        self.flush()  # it may wait for that before it goes on
         with self._waiting():
             return self._sock.recv(size)
 

@@ -46,7 +46,7 @@ class Base(DeclarativeBase):
 
     @classmethod
     def of(cls, **values: Any) -> Self:
-        """Return a new row of these values of its columns, none of which a session watches yet.
+        """Return a row of these values of its columns, which no session knows of.
 
         The constructor sets one by one, as if each could be in place of another.
         """

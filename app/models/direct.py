@@ -216,7 +216,7 @@ class _Lent:
                 return connection
             entry.invalidate()
             return entry.get_connection()
-        except BaseException:
+        except BaseException:  # whatever it is: an entry that is not given back is lost to the pool
             self._give_back(is_good=False)
             raise
 
@@ -292,9 +292,7 @@ def columns_of(model: type[Base]) -> tuple[Column[Any], ...]:
 
 def made(model: type[Model], values: Row) -> Model:
     """Return an object of these values, as if a session had loaded it and let it go."""
-    row = model()
-    instance_dict(row).update(zip(_names_of(model), values, strict=True))
-    return row
+    return model.of(**dict(zip(_names_of(model), values, strict=True)))
 
 
 def values_of(row: Base) -> dict[str, Any]:

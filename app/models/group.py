@@ -91,7 +91,7 @@ class Shared:
             try:
                 with waiting.long():
                     over.acquire()
-            except BaseException as error:
+            except BaseException as error:  # a signal's, say: who left now would take the connection along
                 raised = error
         if raised is not None:
             raise raised
@@ -170,7 +170,7 @@ class Unit:
             self._outside.__enter__()
             try:
                 return self._entered(has_turn, seconds).driver
-            except BaseException:
+            except BaseException:  # whatever it is, the thread must be where it was
                 self._outside.__exit__(None, None, None)
                 raise
 
@@ -188,7 +188,7 @@ class Unit:
         """Raises TooLong."""
         try:
             came = self.turn.acquire(timeout=seconds)
-        except BaseException:
+        except BaseException:  # whoever got the turn meanwhile has to hand it on
             if not self._line.leave(self):
                 self._finish()
             raise
@@ -199,14 +199,14 @@ class Unit:
         try:
             self._line.begin(self._own, self.forced, seconds)
             return Shared(self._own, forced=self.forced)
-        except BaseException:
+        except BaseException:  # the others stand in line
             self._line.hand_on()
             raise
 
     def _join(self, shared: Shared) -> None:
         try:
             shared.run("SAVEPOINT unit")
-        except BaseException:
+        except BaseException:  # the others are in it, or stand in line
             self._finish()
             raise
 

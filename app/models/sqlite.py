@@ -78,7 +78,7 @@ class Way:
     def __init__(self, path: Path | None) -> None:
         self._breaker, self._path = Breaker(), path
         # A database in memory is one connection's, and that one thread's.
-        self._line = Line(self._begin, self._breaker, most=MOST if path else 0)
+        self._line = Line(_begin, self._breaker, most=MOST if path else 0)
 
     def is_good(self, entry: ConnectionPoolEntry) -> bool:
         """Tell whether a connection still is to the file that the URL names."""
@@ -111,11 +111,6 @@ class Way:
     def transaction(self, driver: WaitingConnection, *, forced: bool) -> Unit:
         return Unit(self._line, driver, forced=forced)
 
-    def _begin(self, driver: WaitingConnection, forced: bool, seconds: float) -> None:
-        driver.wait(SHORT)
-        driver.force(forced)
-        _when_free(partial(driver.execute, "BEGIN IMMEDIATE"), seconds)
-
     def begin_session(self, connection: Connection) -> None:
         """Begin what SQLAlchemy takes for begun already."""
         driver = cast(WaitingConnection, connection.connection.driver_connection)
@@ -132,9 +127,18 @@ class Way:
     def _write(self, driver: WaitingConnection, ask: Callable[[], Found], forced: bool) -> Found:
         """Ask when the lock is free, and wait for it as long as may be. Raises TooLong."""
         with self._breaker.asking() as seconds:
-            driver.wait(SHORT)
-            driver.force(forced)
-            return _when_free(ask, seconds)
+            return _locked(driver, ask, forced, seconds)
+
+
+def _begin(driver: WaitingConnection, forced: bool, seconds: float) -> None:
+    _locked(driver, partial(driver.execute, "BEGIN IMMEDIATE"), forced, seconds)
+
+
+def _locked(driver: WaitingConnection, ask: Callable[[], Found], forced: bool, seconds: float) -> Found:
+    """Ask what takes SQLite's lock."""
+    driver.wait(SHORT)
+    driver.force(forced)
+    return _when_free(ask, seconds)
 
 
 def _when_free(ask: Callable[[], Found], seconds: float) -> Found:

@@ -16,6 +16,7 @@ from requests import Request
 
 import jwks
 from app.errors import IssuerKeysUnavailable
+from app.waiting import waiting
 from config import TokenSettings
 
 from .answers import Failure, ProviderFailure, parsed
@@ -71,7 +72,9 @@ class PublishedKeys(IssuerKeys):
 
     def _look(self, patience: float) -> None:
         """Fetch the keys, unless that was done a moment ago; wait so many seconds for whoever does it now."""
-        if not self._fetching.acquire(timeout=patience):
+        with waiting.brief():
+            mine = self._fetching.acquire(timeout=patience)
+        if not mine:
             return
         try:
             if monotonic() >= self._look_again_at:

@@ -73,7 +73,7 @@ class JsonLog(Logger):
             "address": environ.get("REMOTE_ADDR"),
             "agent": environ.get("HTTP_USER_AGENT"),
         }
-        logs.say_request(answered, environ.get("latchkey.said", {}))  # by app/http/frame.py
+        logs.say_request(answered, environ.get("latchkey.said", {}))  # by app/http/settling.py
 
 
 logger_class = JsonLog
@@ -182,10 +182,12 @@ def post_worker_init(worker):
     """Refuse to start on a schema or keys that do not fit. A database that does not answer is waited for."""
     from sqlalchemy.exc import SQLAlchemyError
 
+    from app.http.settling import Unsettled, settle
     from app.services import readiness
     from app.waiting import waiting
 
-    waiting.is_told(long=worker.long, brief=worker.brief)
+    waiting.is_told(long=worker.long, brief=worker.brief, has_company=worker.has_company)
+    worker.settles(Unsettled, settle)
     with worker.wsgi.app_context():
         try:
             readiness.check()

@@ -7,6 +7,10 @@ thread, and no other client.
 
 Of several workers the one that has least to do takes a new connection: by chance one would have all of them,
 and its clients would wait while the others idle.
+
+An application may have answers that are to be settled before they are sent, which costs as much for one as
+for many. The leader keeps them until it has called the application for all who have asked, and settles them
+together. It never waits with one of them in its hands: who leads then goes on with them.
 """
 
 from __future__ import annotations
@@ -17,18 +21,23 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from math import inf
 from threading import Lock, get_ident
 from typing import Any
 
+from gunicorn import util  # type: ignore[import-untyped]
+from gunicorn.http import wsgi  # type: ignore[import-untyped]
 from gunicorn.workers import gthread  # type: ignore[import-untyped]
 
 LONG = 0.01  # seconds after which a request that still runs leads no more
 LOOK = 0.02  # seconds after which it is looked for one
 WHOLE = 1 << 16  # bytes of an answer that are sent at once
+TOGETHER = 16  # answers that are settled together
 PAUSE = 0.0005  # seconds that a worker with more to do leaves a new connection to the others
 PATIENCE = 0.1  # seconds after which it takes the connection: the others may be too busy to come
 BEAT = 1.0  # seconds from one sign of life to the next
@@ -212,6 +221,21 @@ class Connection(gthread.TConn):  # type: ignore[misc]
         return isinstance(self.sock, Client) and self.sock.has_left()
 
 
+@dataclass(slots=True)
+class Answer:
+    """What the application has answered to a request, and was not sent."""
+
+    request: Any
+    conn: Connection
+    response: Any
+    environ: Any
+    began: datetime
+    body: Iterable[bytes] = ()
+
+
+_LATER = object()  # what comes of a request whose answer is kept
+
+
 class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     """Its main thread looks after the others, and serves nobody. It ends when its listener is shut."""
 
@@ -226,7 +250,11 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         super().__init__(age, *rest, **named)
         self.keepalived_conns = set[Connection]()  # that ask nothing; who takes one out serves or closes it
         self._asking: dict[int, selectors.SelectorKey] = {}  # what the leader has still to look at
-        self._under_way: Connection | None = None  # whom the leader answers
+        self._under_way: list[Connection] = []  # whom the leader answers
+        self._is_unsettled: Callable[[object], bool] = lambda _: False
+        self._settle: Callable[[Sequence[Any]], None] = lambda _: None
+        self._unsettled: list[Answer] = []  # that the leader has kept
+        self._settled = deque[Answer]()  # that it has still to send
         self._declined_at: float | None = None  # since when a new connection is left to other workers
         self._declines = False
         self._beats_at = 0.0
@@ -303,6 +331,14 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         """Return a block in which it waits briefly: it keeps its turn unless that is wanted."""
         return Outside(self._turn, self._give_way_if_wanted)
 
+    def settles(self, kind: type, settle: Callable[[Sequence[Any]], None]) -> None:
+        """Settle answers of this kind before they are sent: `settle` takes several, and does not raise."""
+        self._is_unsettled, self._settle = lambda body: isinstance(body, kind), settle
+
+    def has_company(self) -> bool:
+        """Tell whether what this thread answers now may be settled together with others."""
+        return self._lead.is_mine() and bool(self._asking or self._unsettled)
+
     def _give_way(self) -> bool:
         """Give up the turn, if this thread has it; tell whether it had."""
         return self._relieve(get_ident())
@@ -331,12 +367,24 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     def _let_another_lead(self, thread: int) -> None:
         with self._changing:
             if self._lead.is_of(thread):
-                conn, self._under_way = self._under_way, None
-                if conn is not None:
-                    conn.is_looked_for = False
-                    self.poller.unregister(conn.descriptor)
+                under_way, self._under_way = self._under_way, []
+                self._look_no_more(under_way)
                 self._lead.pass_on(thread)
                 self._tell()
+
+    def _take_in_hand(self, conns: list[Connection]) -> None:
+        """Answer these clients now: whoever leads next has not to look for what they ask."""
+        with self._changing:
+            if self._lead.is_mine():
+                self._under_way = conns
+            else:
+                self._look_no_more(conns)
+
+    def _look_no_more(self, conns: Sequence[Connection]) -> None:
+        for conn in conns:
+            if conn.is_looked_for:
+                conn.is_looked_for = False
+                self.poller.unregister(conn.descriptor)
 
     def _take_turns(self) -> None:
         """Lead whenever no other thread does."""
@@ -362,6 +410,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     def _look_for_events(self) -> None:
         """Do what the poller tells of, until all is done or another thread leads."""
         self._declines = False
+        if not self._deliver():
+            return
         self._look(0)
         if not self._asking:
             if not self._turn.pass_on(get_ident()):
@@ -369,9 +419,12 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             self._look(None)
             self._turn.take()
         for descriptor in list(self._asking):
-            key = self._asking.pop(descriptor)
-            key.data(key.fileobj)
+            key = self._asking.pop(descriptor, None)  # who leads since a moment ago may have taken it
+            if key is not None:
+                key.data(key.fileobj)
             if not self._lead.is_mine():
+                return
+            if len(self._unsettled) >= TOGETHER and not self._deliver():
                 return
             if self._turn.is_wanted:  # by those who come back from a wait
                 self._turn.pass_on(get_ident())
@@ -417,11 +470,16 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         if not self._took(conn):
             return
         self._turn.begin()
-        self._under_way = conn
-        stays = self.handle(conn) is True
+        self._take_in_hand([conn])
+        came_of_it = self.handle(conn)
+        if came_of_it is not _LATER:
+            self._go_on(conn, stays=came_of_it is True)
+
+    def _go_on(self, conn: Connection, *, stays: bool) -> None:
+        """Wait for what a client asks next, or close its connection."""
         with self._changing:
-            if self._under_way is conn:
-                self._under_way = None
+            if conn in self._under_way:
+                self._under_way.remove(conn)
         if stays:
             conn.set_timeout()
             self._keep(conn)
@@ -437,9 +495,118 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         return True
 
     def handle_request(self, req: Any, conn: Connection) -> Any:
-        stays = super().handle_request(req, conn)
-        conn.flush()
-        return stays
+        """Do what gunicorn does for a request. Return whether the connection stays, or _LATER."""
+        self.cfg.pre_request(self, req)
+        response, environ = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg)
+        answer = Answer(req, conn, response, environ, datetime.now())
+        self._count(answer)
+        try:
+            answer.body = self.wsgi(answer.environ, answer.response.start_response)
+        except BaseException:
+            self._end(answer)
+            raise
+        if self._is_unsettled(answer.body) and self._kept(answer):
+            return _LATER
+        return self._sent(answer)
+
+    def _keepalive_after(self, conn: Connection, came_of_it: Any) -> Any:
+        return _LATER if came_of_it is _LATER else super()._keepalive_after(conn, came_of_it)
+
+    def _count(self, answer: Answer) -> None:
+        """End when enough was served, and keep no connection then, or too many."""
+        answer.environ["wsgi.multithread"] = True
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            self.log.info("Autorestarting worker after current request.")
+            self.alive = False
+        if not self.alive or not self.cfg.keepalive or len(self.keepalived_conns) >= self.max_keepalived:
+            answer.response.force_close()
+
+    def _kept(self, answer: Answer) -> bool:
+        """Keep it for the leader, who is this thread unless that has taken long; tell whether it is kept."""
+        with self._changing:
+            if not self._lead.is_mine():
+                return False
+            self._under_way.remove(answer.conn)
+            self._unsettled.append(answer)
+            return True
+
+    def _deliver(self) -> bool:
+        """Settle and send what was kept; tell whether this thread still leads."""
+        if self._unsettled:
+            self._settle_all()
+        while (answer := self._next_settled()) is not None:
+            self._take_in_hand([answer.conn])
+            self._go_on(answer.conn, stays=self._sent_at_last(answer))
+        return self._lead.is_mine()
+
+    def _settle_all(self) -> None:
+        with self._changing:
+            if not self._lead.is_mine():
+                return
+            answers, self._unsettled = self._unsettled, []
+        self._turn.begin()
+        self._take_in_hand([answer.conn for answer in answers])
+        self._settle([answer.body for answer in answers])
+        with self._changing:
+            self._settled.extend(answers)
+            if self._lead.is_mine():
+                self._under_way = []
+                return
+        self._wake()
+
+    def _next_settled(self) -> Answer | None:
+        """Return what is to be sent next, if this thread leads."""
+        with self._changing:
+            return self._settled.popleft() if self._settled and self._lead.is_mine() else None
+
+    def _sent_at_last(self, answer: Answer) -> bool:
+        """Do what gunicorn's `handle` does around an answer; tell whether the connection stays."""
+        conn = answer.conn
+        try:
+            return bool(self._keepalive_after(conn, self._sent(answer)))
+        except (OSError, StopIteration) as error:
+            self.log.debug("A client is gone, or was left: %s", error)
+        except Exception as error:  # whatever it is, the client is told
+            self.handle_error(answer.request, conn.sock, conn.client, error)
+        return False
+
+    def _sent(self, answer: Answer) -> bool:
+        """Send it whole; tell whether the connection stays."""
+        try:
+            self._write(answer)
+        except OSError:
+            raise
+        except (Exception, SystemExit):
+            if not answer.response.headers_sent:
+                raise
+            self.log.exception("Error handling request")
+            util.close_graceful(answer.conn.sock)  # a second answer would be taken for the rest of this one
+            raise StopIteration from None
+        finally:
+            self._end(answer)
+        return not answer.response.should_close()
+
+    def _write(self, answer: Answer) -> None:
+        response, body = answer.response, answer.body
+        try:
+            if isinstance(body, answer.environ["wsgi.file_wrapper"]):
+                response.write_file(body)
+            else:
+                for part in body:
+                    response.write(part)
+            response.close()
+        finally:
+            self.log.access(response, answer.request, answer.environ, datetime.now() - answer.began)
+            if hasattr(body, "close"):
+                body.close()
+        answer.conn.flush()
+
+    def _end(self, answer: Answer) -> None:
+        try:
+            self.cfg.post_request(self, answer.request, answer.environ, answer.response)
+        except Exception:  # whatever an operator's hook raises
+            self.log.exception("Exception in post_request hook")
 
     def _keep(self, conn: Connection) -> None:
         """Look for what a client asks next, or take it up where it has asked already."""

@@ -10,8 +10,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import takewhile
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.databases import ROOT
@@ -23,13 +25,34 @@ APP = """
 import os, time
 from contextlib import nullcontext
 
-WAITS = {"": nullcontext}
+WAITS = {"": nullcontext, "kept": nullcontext, "broken": nullcontext}
+
+class Kept:
+    together = 1
+
+    def __init__(self, start_response, body):
+        self.start_response, self.body = start_response, body
+
+    def __iter__(self):
+        fields = [("Content-Length", str(len(self.body))), ("Together", str(self.together))]
+        self.start_response("200 OK", fields)
+        return iter([self.body])
+
+class Broken(Kept):
+    def __iter__(self):
+        raise ValueError
+
+def settle(answers):
+    for answer in answers:
+        answer.together = len(answers)
 
 def app(environ, start_response):
     kind, _, seconds = environ["PATH_INFO"][1:].rpartition("/")
     with WAITS[kind]():
         time.sleep(float(seconds or 0))
     body = str(os.getpid()).encode().rjust(int(environ["QUERY_STRING"] or 0))
+    if kind in ("kept", "broken"):
+        return (Kept if kind == "kept" else Broken)(start_response, body)
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
 """
@@ -41,6 +64,7 @@ def post_worker_init(worker):
     "The application here has no database to be looked at."
     import small
     small.WAITS.update(long=worker.long, brief=worker.brief)
+    worker.settles(small.Kept, small.settle)
 """
 
 
@@ -52,15 +76,19 @@ class Client:
         self._answers = self.socket.makefile("rb")
 
     def send(self, seconds: float | str = 0, *, times: int = 1, length: int = 0) -> None:
-        """Ask for an answer after so many seconds, of so many bytes at least. "long/1" waits long for it."""
+        """Ask for an answer after so many seconds, of so many bytes at least.
+
+        "long/1" waits long for it, "kept/1" is to be settled then.
+        """
         request = f"GET /{seconds}?{length} HTTP/1.1\r\nHost: localhost\r\n\r\n"
         self.socket.sendall(request.encode() * times)
 
     def read(self) -> tuple[int, bool]:
         """Return which worker answered, and whether the connection stays."""
-        head = list(iter(self._answers.readline, b"\r\n"))
-        assert head[0].startswith(b"HTTP/1.1 200"), head
-        fields = dict(line.decode().lower().strip().split(": ", 1) for line in head[1:])
+        head = list(takewhile(str.strip, map(bytes.decode, self._answers)))
+        assert head and head[0].startswith("HTTP/1.1 200"), head
+        fields = dict(line.lower().strip().split(": ", 1) for line in head[1:])
+        self.settled_together = int(fields.get("together", 0))
         return int(self._answers.read(int(fields["content-length"]))), fields["connection"] != "close"
 
     def ask(self, seconds: float | str = 0) -> int:
@@ -184,18 +212,70 @@ def test_requests_that_come_before_their_answers_are_all_answered(server: Gunico
     assert len({worker for worker, _ in answered}) == 1 and all(stays for _, stays in answered)
 
 
-@pytest.mark.parametrize("how", [{"seconds": 2}, {"length": 8 << 20}], ids=["computed", "not read"])
-def test_an_answer_that_takes_long_holds_nobody_up(alone: Gunicorn, how: dict[str, int]) -> None:
+@pytest.mark.parametrize("kind", ["", "kept/"])
+@pytest.mark.parametrize("how", [(2, 0), (0, 8 << 20)], ids=["computed", "not read"])
+def test_an_answer_that_takes_long_holds_nobody_up(alone: Gunicorn, how: tuple[int, int], kind: str) -> None:
     """Whoever leads is relieved, time and again, until all threads but one are taken."""
+    seconds, length = how
     with clients(alone, THREADS - 1) as slow, contextlib.closing(Client(alone.port)) as other:
         for client in slow:
-            client.send(**how)
+            client.send(f"{kind}{seconds}", length=length)
         begun = time.monotonic()
         for _ in range(50):
-            other.ask()
+            other.ask(f"{kind}0")
         assert time.monotonic() - begun < 1.8
         for client in slow:
             client.read()
+
+
+def test_answers_that_are_kept_are_settled_together(alone: Gunicorn) -> None:
+    together: Counter[int] = Counter()
+    with clients(alone, 8) as crowd:
+        for _ in range(20):
+            for client in crowd:
+                client.send("kept/0.002")
+            for client in crowd:
+                client.read()
+                together[client.settled_together] += 1
+    assert max(together) > 3
+    assert all(many % size == 0 for size, many in together.items()), "each knows of all others"
+
+
+def test_an_answer_that_is_kept_does_not_wait_for_one_that_takes_long(alone: Gunicorn) -> None:
+    with clients(alone, 3) as (first, kept, slow):
+        for _ in range(5):
+            first.send(0.005)
+            kept.send("kept/0")
+            slow.send(0.4)
+            begun = time.monotonic()
+            kept.read()
+            assert time.monotonic() - begun < 0.3
+            first.read()
+            slow.read()
+
+
+def test_an_answer_that_breaks_when_it_is_sent_is_told_to_its_client_alone(alone: Gunicorn) -> None:
+    with clients(alone, 8) as crowd:
+        for place, client in enumerate(crowd):
+            client.send("broken/0.002" if place == 4 else "kept/0.002")
+        assert crowd[4].socket.recv(100).startswith(b"HTTP/1.1 500")
+        assert all(client.read()[1] for place, client in enumerate(crowd) if place != 4)
+
+
+def test_clients_that_leave_before_their_answers_are_forgotten(alone: Gunicorn) -> None:
+    for _ in range(20):
+        with clients(alone, 8) as crowd:
+            for client in crowd:
+                client.send("kept/0.002", times=2)
+    [worker] = psutil.Process(alone.process.pid).children()
+    with clients(alone, 8) as crowd:
+        for client in crowd:
+            client.send("kept/0")
+        for client in crowd:
+            client.read()
+        before = sum(worker.cpu_times()[:2])
+        time.sleep(1)
+        assert sum(worker.cpu_times()[:2]) - before < 0.3
 
 
 def test_who_comes_back_from_a_wait_is_not_kept_waiting(alone: Gunicorn) -> None:

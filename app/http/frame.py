@@ -7,6 +7,7 @@ was said.
 
 from __future__ import annotations
 
+from functools import partial
 from secrets import token_hex
 from time import perf_counter
 from typing import Any
@@ -17,11 +18,12 @@ import logs
 from app.models import budget
 from config import Config
 
-from . import headers, metrics
+from . import headers, metrics, settling
 
 
 def register(app: Flask, config: Config) -> None:
-    app.wsgi_app = _framed(app.wsgi_app, headers.dress_of(config))  # type: ignore[method-assign]
+    serve = partial(settling.answer, app, app.wsgi_app)
+    app.wsgi_app = _framed(serve, headers.dress_of(config))  # type: ignore[method-assign]
 
 
 def _framed(serve: Any, dress: headers.Dress) -> Any:
@@ -34,10 +36,10 @@ def _framed(serve: Any, dress: headers.Dress) -> Any:
 
         before = logs.bind(request_id=request_id, address=environ.get("REMOTE_ADDR", ""), actor="anonymous")
         try:
-            with budget.of(budget.REQUEST):
-                return serve(environ, start)
+            with budget.of(budget.REQUEST) as left:
+                return serve(environ, start, left)
         finally:
-            environ["latchkey.said"] = logs.context()
+            environ[settling.SAID] = logs.context()
             logs.unbind(before)
 
     return serve_framed

@@ -40,11 +40,12 @@ _budget: ContextVar[Budget | None] = ContextVar("budget", default=None)
 
 
 @contextmanager
-def of(seconds: float) -> Iterator[None]:
-    """Let all database work of this thread inside wait for so many seconds together."""
-    outer = _budget.set(Budget(seconds))
+def of(seconds: float) -> Iterator[Budget]:
+    """Let all database work of this thread inside wait for so many seconds together; give what is left."""
+    budget = Budget(seconds)
+    outer = _budget.set(budget)
     try:
-        yield
+        yield budget
     finally:
         _budget.reset(outer)
 

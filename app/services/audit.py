@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,15 +28,18 @@ import logs
 from app.errors import UserNotFound
 from app.extensions import db, direct, reading, settings
 from app.models import AuditEvent, User, now
-from app.models.direct import Statement, Steps, Transaction, relaxing
+from app.models.direct import Statement, Steps, Transaction, adding, relaxing
 from app.usernames import key_if_possible
+from app.waiting import waiting
 
 from .standing import USER_ID
 
 OPERATOR = "operator"
 
+Event = dict[str, Any]  # what `values` returns
+
 _GIVEN = ("at", "user_id", "actor", "action", "target", "detail", "address", "request_id")
-_EVENT = Statement(insert(AuditEvent), given=_GIVEN, postgresql=insert(AuditEvent).returning(relaxing()))
+_EVENTS = adding(AuditEvent, _GIVEN)
 _ADDED = Statement(insert(AuditEvent), given=_GIVEN)  # in a transaction that is as forced as it is
 
 
@@ -73,10 +77,50 @@ def add(under_way: Transaction, action: str, *, user_id: int, target: str, detai
     under_way.all(_ADDED, **values(action, user_id=user_id, target=target, detail=detail))
 
 
+class Gathering:
+    """A block whose disclosures are given to it as a list: whoever keeps the secrets back commits them.
+
+    Several such lists may share a commit.
+    """
+
+    def __enter__(self) -> list[Event]:
+        events: list[Event] = []
+        self._before = _gathered.set(events)
+        return events
+
+    def __exit__(self, *_: object) -> None:
+        _gathered.reset(self._before)
+
+
+_gathered: ContextVar[list[Event] | None] = ContextVar("disclosures that are not committed", default=None)
+
+
 def disclose(action: str, *, user_id: int, target: str, detail: str) -> None:
-    """Commit an event by itself, before the secret leaves. AUDIT_SYNC says whether it is forced to disk."""
+    """Commit an event by itself, before the secret leaves; or have it committed by whoever gathers them."""
     event = values(action, user_id=user_id, target=target, detail=detail)
-    direct.write(_EVENT, forced=settings.audit_sync, **event)
+    gathered = _gathered.get()
+    if gathered is None:
+        commit([event])
+    else:
+        gathered.append(event)
+
+
+def commit(events: Sequence[Event]) -> None:
+    """Commit these events together. AUDIT_SYNC says whether they are forced to disk."""
+    direct.write(_EVENTS, forced=settings.audit_sync, rows=events)
+
+
+class Telling:
+    """What finds one row, and may commit the event of its disclosure along with it. See `told_with`."""
+
+    def __init__(self, found: Select[Any], both: Select[Any]) -> None:
+        self._finds = Statement(found.add_columns(false()))
+        self._finds_and_tells = Statement(found.add_columns(false()), postgresql=both)
+
+    @property
+    def best(self) -> Statement:
+        """What costs least now: where others are served, too, their events share a commit."""
+        return self._finds if waiting.has_company() else self._finds_and_tells
 
 
 def told_with(
@@ -86,8 +130,8 @@ def told_with(
     target: Callable[[CTE], ColumnElement[str]],
     detail: Callable[[CTE], ColumnElement[str]],
     when: Callable[[CTE], ColumnElement[bool]],
-) -> Statement:
-    """Return a statement that finds the same one row, and commits the event of its disclosure, `when` it may.
+) -> Telling:
+    """Return what finds the same one row, and may commit the event of its disclosure, `when` it may.
 
     Its last column tells whether it has: on SQLite it never does. It needs the values of `told`. What the
     event says is of the row as `found` names its columns, and must be plain.
@@ -105,8 +149,7 @@ def told_with(
     ).where(when(rows))
     told = insert(AuditEvent).from_select(_GIVEN, event, include_defaults=False)
     of_it = told.returning(AuditEvent.id, relaxing()).cte("told")
-    both = select(*rows.c, select(of_it.c.id).exists())
-    return Statement(found.add_columns(false()), postgresql=both)
+    return Telling(found, select(*rows.c, select(of_it.c.id).exists()))
 
 
 def told_of(change: Update, key: ColumnElement[Any]) -> Steps:

@@ -126,7 +126,7 @@ def _sealed(data: Mapping[str, Any], **values: Any) -> Connection:
 
 def read(*, caller: Caller, id: int | None) -> Opened:
     """Return one connection in full. Raises ConnectionNotFound, SecretUnreadable, TokenInvalid."""
-    [found] = standing.rows(_READ, caller, id=id or 0, **audit.told())
+    [found] = standing.rows(_READ.best, caller, id=id or 0, **audit.told())
     row, told = made(Connection, found[:-1]), found[-1]
     if row.id is None:
         raise ConnectionNotFound

@@ -112,7 +112,7 @@ def read(*, caller: Caller, service: ServiceDeclaration, min_ttl: timedelta) -> 
     It is where the token surely lives for `min_ttl`, and the database can tell. Raises TokenInvalid, too.
     """
     named = {"service": service.name, "service_id": service.id}
-    [found] = standing.rows(_READ, caller, min_ttl=min_ttl, **named, **audit.told())
+    [found] = standing.rows(_READ.best, caller, min_ttl=min_ttl, **named, **audit.told())
     return _look(found[:-1], service), bool(found[-1])
 
 

@@ -1,0 +1,104 @@
+"""Answers that tell a secret: none begins before the events that tell of it are committed.
+
+The server learns nothing of such an answer before, not even its status (PEP 3333 lets an application begin
+when it is iterated). A server that has several of them may settle them together, with one commit: serving.py
+does. Any other one iterates each, which settles it alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from flask import Flask
+
+import logs
+from app.models import budget, trouble
+from app.models.budget import Budget
+from app.services import audit
+from app.services.audit import Event
+
+SAID = "latchkey.said"  # in a request's environment: what log and audit say of it
+
+Start = Callable[..., Any]
+Serve = Callable[[Any, Start], Iterable[bytes]]
+
+
+def answer(app: Flask, serve: Serve, environ: Any, start: Start, left: Budget) -> Iterable[bytes]:
+    """Serve a request; return an answer that has begun, or one that is Unsettled."""
+    begun: list[Any] = []
+    with audit.Gathering() as events:
+        body = serve(environ, _held_in(begun))
+    if events:
+        return Unsettled(app, environ, start, begun, body, events, left)
+    start(*begun)
+    return body
+
+
+class Unsettled:
+    """An answer, and the events that are committed before it begins. `left` is for its database work."""
+
+    def __init__(
+        self,
+        app: Flask,
+        environ: Any,
+        start: Start,
+        begun: list[Any],
+        body: Iterable[bytes],
+        events: Sequence[Event],
+        left: Budget,
+    ) -> None:
+        self.app, self.events, self.left = app, events, left
+        self._environ, self._start = environ, start
+        self._begun, self._body = begun, body
+        self._is_settled = False
+
+    def begin(self) -> None:
+        self._start(*self._begun)
+        self._is_settled = True
+
+    def fail(self, error: Exception) -> None:
+        """Become the answer to a request whose view has raised this."""
+        self.close()
+        begun: list[Any] = []
+        with logs.bound(**self._environ[SAID]), self.app.request_context(self._environ):
+            response = self.app.finalize_request(self.app.handle_user_exception(error))
+            self._body = response(self._environ, _held_in(begun))
+        self._begun = begun
+
+    def __iter__(self) -> Iterator[bytes]:
+        if not self._is_settled:
+            settle([self])
+        return iter(self._body)
+
+    def close(self) -> None:
+        if close := getattr(self._body, "close", None):
+            close()
+
+
+def settle(answers: Sequence[Unsettled]) -> None:
+    """Commit the events of some answers of one application, and let each begin: as it is, or as a failure."""
+    try:
+        with answers[0].app.app_context(), budget.of(max(answer.left.left for answer in answers)):
+            audit.commit([event for answer in answers for event in answer.events])
+    except Exception as error:  # whatever it is, no secret leaves
+        _fail(answers, error)
+    else:
+        for answer in answers:
+            answer.begin()
+
+
+def _held_in(begun: list[Any]) -> Any:
+    """Return what an application may begin its answer with, into this list."""
+    return lambda *given: begun.extend(given)
+
+
+def _fail(answers: Sequence[Unsettled], error: Exception) -> None:
+    """Let all of them fail, unless the fault may be with one: then each is settled by itself."""
+    if len(answers) > 1 and trouble.of(error) is None:
+        for answer in answers:
+            settle([answer])
+        return
+    for answer in answers:
+        answer.fail(error)
+        answer.begin()

@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
 from pathlib import Path
@@ -65,6 +65,14 @@ def post_worker_init(worker):
     import small
     small.WAITS.update(long=worker.long, brief=worker.brief)
     worker.settles(small.Kept, small.settle)
+"""
+
+UNRELIEVED = f"""
+import serving, socket
+serving.LONG = float("inf")
+{SETTINGS}
+    for listener in worker.sockets:  # so little that an answer which is not read is waited for
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
 """
 
 
@@ -129,6 +137,13 @@ def alone(tmp_path: Path) -> Iterator[Gunicorn]:
         yield started
 
 
+@pytest.fixture
+def unrelieved(tmp_path: Path) -> Iterator[Gunicorn]:
+    """One worker whose main thread takes the turn from nobody: who does not give way holds all others up."""
+    with serving(tmp_path, "-w", "1", settings=UNRELIEVED) as started:
+        yield started
+
+
 def wait_for_workers(server: Gunicorn, without: int | None = None) -> None:
     """Return when two workers answer, and this one is none of them."""
     end = time.monotonic() + 20
@@ -161,6 +176,21 @@ def test_no_worker_takes_most_of_the_connections(server: Gunicorn) -> None:
         uneven += max(shares(server).values()) > 10
         time.sleep(0.05)  # until each worker has seen that they are closed
     assert uneven <= 2
+
+
+def test_who_has_more_to_do_leaves_new_connections_to_the_other(server: Gunicorn) -> None:
+    """Whichever of the two it is."""
+    left = Counter[int]()
+    for busy in shares(server):
+        with clients(server, 2 * CONNECTIONS) as crowd, contextlib.ExitStack() as stack:
+            for client in crowd:
+                if client.ask() != busy:
+                    client.close()
+            time.sleep(0.1)  # until the other one has seen that
+            for _ in range(CONNECTIONS // 2):
+                client = stack.enter_context(contextlib.closing(Client(server.port)))
+                left[busy] += client.ask() != busy
+    assert len(left) == 2 and min(left.values()) >= CONNECTIONS // 2 - 1, left
 
 
 def test_what_a_killed_worker_had_is_taken_by_the_others(server: Gunicorn) -> None:
@@ -350,6 +380,31 @@ def test_it_ends_at_once_where_it_is_told_so(server: Gunicorn, how: signal.Signa
         server.process.send_signal(how)
         server.wait_for_end()
     assert time.monotonic() - begun < 3
+
+
+def send_half(client: Client) -> None:
+    client.socket.sendall(b"GET / HTTP/1.1\r\nHo")
+
+
+def read_nothing(client: Client) -> None:
+    client.send(length=1 << 20)
+
+
+def stay_after_the_end(client: Client) -> None:
+    client.socket.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert client.read()[1] is False
+
+
+@pytest.mark.parametrize("be_slow", [send_half, read_nothing, stay_after_the_end])
+def test_who_waits_for_a_client_gives_way_by_itself(
+    unrelieved: Gunicorn, be_slow: Callable[[Client], None]
+) -> None:
+    """A client that does not close is waited for for two seconds, the others for longer."""
+    with clients(unrelieved, THREADS - 1) as slow, contextlib.closing(Client(unrelieved.port)) as other:
+        other.socket.settimeout(1.5)
+        for client in slow:
+            be_slow(client)
+            other.ask()
 
 
 def test_clients_that_say_nothing_hold_nobody_up(server: Gunicorn) -> None:

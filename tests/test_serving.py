@@ -350,6 +350,15 @@ def test_a_brief_wait_holds_nobody_up_who_comes_back_from_another(unrelieved: Gu
         assert back.read() and brief.read()
 
 
+def test_who_comes_back_from_a_wait_comes_before_those_who_have_asked(unrelieved: Gunicorn) -> None:
+    with clients(unrelieved, 9) as (back, *crowd):
+        back.send("long/0.1")
+        for client in crowd:
+            client.send(0.3)
+        back.socket.settimeout(1.5)
+        assert back.read() and all(client.read() for client in crowd)
+
+
 def test_who_comes_back_from_a_wait_is_not_kept_waiting(alone: Gunicorn) -> None:
     """By one who asks and asks."""
     times = 4000

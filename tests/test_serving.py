@@ -55,8 +55,11 @@ def app(environ, start_response):
     if kind in ("kept", "broken"):
         return (Kept if kind == "kept" else Broken)(start_response, body)
     start_response("200 OK", [("Content-Length", str(len(body)))])
+    return read_after(body, environ["wsgi.input"])
+
+def read_after(body, more):
     yield body
-    environ["wsgi.input"].read()
+    more.read()
 """
 SETTINGS = f"""
 import runpy

@@ -71,7 +71,8 @@ class House:
             response.write(part)
         response.close()
         self._log.access(response, request, environ, datetime.now() - began)
-        body.close()
+        if hasattr(body, "close"):
+            body.close()
         self._requests.finish_body(deadline=time.monotonic() + 1)
         if not self._client.recv(ROOM).startswith(b"HTTP/1.1 %d " % status):
             raise SystemExit("a wrong answer")

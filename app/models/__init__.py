@@ -9,6 +9,8 @@ from .record import AuditEvent, BrowserSession, KeyCheck, SchemaFloor
 from .service_key import ServiceKey, ServiceKeyUser
 from .user import Departure, Login, LoginFailure, User
 
+Base.registry.configure()  # `of` leaves out the constructor, which would see to it
+
 __all__ = [
     "MASK",
     "AuditEvent",

@@ -48,9 +48,9 @@ class Base(DeclarativeBase):
     def of(cls, **values: Any) -> Self:
         """Return a row of these values of its columns, which no session knows of.
 
-        The constructor sets one by one, as if each could be in place of another.
+        The constructor sets one by one, as if each could be in place of another, and tells listeners.
         """
-        row = cls()
+        row: Self = cls.__mapper__.class_manager.new_instance()
         instance_dict(row).update(values)
         return row
 

@@ -41,35 +41,31 @@ class Vault:
     """
 
     def __init__(self, keys: Sequence[tuple[str, bytes]]) -> None:
-        self._ciphers = {key_id: AESGCMSIV(key) for key_id, key in keys}
+        self._ciphers = {_header(key_id): AESGCMSIV(key) for key_id, key in keys}
+        self.key_ids = frozenset(key_id for key_id, _ in keys)
         self.primary = keys[0][0]
+        self._header = _header(self.primary)
 
     def __repr__(self) -> str:
-        return f"<Vault keys={list(self._ciphers)}>"
-
-    @property
-    def key_ids(self) -> frozenset[str]:
-        return frozenset(self._ciphers)
+        return f"<Vault keys={sorted(self.key_ids)}>"
 
     def seal(self, plaintext: bytes, *context: str | int) -> bytes:
         """Return the envelope of `plaintext`, bound to `context`."""
-        header = _header(self.primary)
-        nonce = os.urandom(NONCE_BYTES)
-        return header + nonce + self._ciphers[self.primary].encrypt(nonce, plaintext, _aad(header, context))
+        header, nonce = self._header, os.urandom(NONCE_BYTES)
+        return header + nonce + self._ciphers[header].encrypt(nonce, plaintext, _aad(header, context))
 
     def open(self, envelope: bytes, *context: str | int) -> bytes:
         """Return what was sealed under the same context, or raise SealBroken."""
-        key_id = key_id_of(envelope)
-        header = _header(key_id)
-        nonce, sealed = envelope[len(header) :][:NONCE_BYTES], envelope[len(header) + NONCE_BYTES :]
         try:
-            return self._ciphers[key_id].decrypt(nonce, sealed, _aad(header, context))
-        except (KeyError, InvalidTag, ValueError):
+            header = envelope[: 2 + envelope[1]]
+            nonce, sealed = envelope[len(header) :][:NONCE_BYTES], envelope[len(header) + NONCE_BYTES :]
+            return self._ciphers[header].decrypt(nonce, sealed, _aad(header, context))
+        except (IndexError, KeyError, InvalidTag, ValueError):
             raise SealBroken("does not open") from None
 
     def is_current(self, envelope: bytes) -> bool:
         """Tell whether the primary key has sealed this."""
-        return envelope.startswith(_header(self.primary))
+        return envelope.startswith(self._header)
 
     def reseal(self, envelope: bytes, *context: str | int) -> bytes:
         """Return the envelope of the same secret under the primary key, or raise SealBroken."""

@@ -83,10 +83,10 @@ class _Json(logging.Formatter):
     """Says a record in its order: when, how bad, by whom, what, in which request."""
 
     def format(self, record: logging.LogRecord) -> str:
-        said = _said(record.created, record.levelname.lower(), record.name, record.getMessage(), context())
+        more: Mapping[str, Any] = context()
         if record.exc_info:
-            said["exception"] = _told(record.exc_info[1])
-        return _encode(said)
+            more = {**more, "exception": _told(record.exc_info[1])}
+        return _line(record.created, record.levelname.lower(), record.name, record.getMessage(), more)
 
 
 def say_request(answered: Mapping[str, Any], told: Context) -> None:
@@ -94,14 +94,20 @@ def say_request(answered: Mapping[str, Any], told: Context) -> None:
 
     Like any line, one that cannot be written is left out.
     """
-    line = _encode(_said(time(), "info", "gunicorn.access", "request", {**answered, **told}))
+    line = _line(time(), "info", "gunicorn.access", "request", {**answered, **told})
     with suppress(OSError, ValueError):
         sys.stderr.write(f"{line}\n")
 
 
-def _said(seconds: float, level: str, logger: str, event: str, more: Mapping[str, Any]) -> dict[str, Any]:
+def _line(seconds: float, level: str, logger: str, event: str, more: Mapping[str, Any]) -> str:
+    """Write what is said. Only where a text may be too long, or a secret, is each of them looked at."""
     said = {"time": _moment(seconds), "level": level, "logger": logger, "event": event, **more}
-    return {name: _shortened(value) if isinstance(value, str) else value for name, value in said.items()}
+    line = _encode(said)
+    if len(line) <= LONGEST and "?" not in line and "/connect/" not in line:
+        return line
+    return _encode(
+        {name: _shortened(value) if isinstance(value, str) else value for name, value in said.items()}
+    )
 
 
 def _shortened(text: str) -> str:

@@ -18,7 +18,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{43}")
 def is_asking() -> bool:
     """Tell a browser from a program: it prefers HTML, or says from where it fetches."""
     prefers_html = request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
-    return prefers_html or any(name.lower().startswith("sec-fetch-") for name, _ in request.headers)
+    return prefers_html or any(name.startswith("HTTP_SEC_FETCH_") for name in request.environ)
 
 
 def of_session() -> str:

@@ -54,9 +54,10 @@ def reads_query(schema: type[Schema]) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            repeated = [name for name in loader.fields if len(request.args.getlist(name)) > 1]
+            given = request.args
+            repeated = [name for name in loader.fields if len(given.getlist(name)) > 1]
             try:
-                query = loader.load(request.args.to_dict())
+                query = loader.load(given.to_dict())
             except ValidationError as error:
                 raise InvalidQuery(details=error.messages_dict) from None
             if repeated:

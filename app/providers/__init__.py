@@ -14,6 +14,10 @@ SERVICES: tuple[ServiceDeclaration, ...] = tuple(
     service for provider in PROVIDERS for service in provider.services
 )
 
+_PROVIDERS = {provider.name: provider for provider in PROVIDERS}
+_SERVICES = {service.name: service for service in SERVICES}
+_OF_SERVICES = {service.name: provider for provider in PROVIDERS for service in provider.services}
+
 # The words by which access URLs are asked for: clients of the older documents say `git` for GitHub.
 ACCESS_WORDS = {
     "spotify": SPOTIFY,
@@ -27,15 +31,15 @@ ACCESS_WORDS = {
 
 
 def provider_named(name: str) -> Provider:
-    return next(provider for provider in PROVIDERS if provider.name == name)
+    return _PROVIDERS[name]
 
 
 def provider_of(service: ServiceDeclaration) -> Provider:
-    return next(provider for provider in PROVIDERS if service in provider.services)
+    return _OF_SERVICES[service.name]
 
 
 def service_named(name: str) -> ServiceDeclaration:
-    return next(service for service in SERVICES if service.name == name)
+    return _SERVICES[name]
 
 
 __all__ = ["ACCESS_WORDS", "PROVIDERS", "SERVICES", "provider_named", "provider_of", "service_named"]

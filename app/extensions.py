@@ -37,10 +37,19 @@ migrate = Migrate()  # type: ignore[no-untyped-call]
 jwt = JWTManager()
 
 
+class _Part(LocalProxy[Any]):
+    """A proxy that has attributes in one step. Werkzeug's own looks up how, for each anew."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._get_current_object(), name)
+
+
 def _bound(name: str) -> Any:
     """Return what stands for a part of whichever application is at work, found without a proxy in between."""
     place, app = f"latchkey.{name}", current_app._get_current_object  # type: ignore[attr-defined]
-    return LocalProxy(lambda: app().extensions[place])
+    return _Part(lambda: app().extensions[place])
 
 
 settings = cast(Config, _bound("settings"))

@@ -174,7 +174,7 @@ def renewing(view: View) -> View:
 
 def header_token() -> str | None:
     """Return the token of `Authorization: Bearer <jwt>` or of the bare `Authorization: <jwt>`."""
-    header = request.headers.get("Authorization", "").strip()
+    header = request.environ.get("HTTP_AUTHORIZATION", "").strip()
     if found := _BEARER.fullmatch(header):
         return found[1].strip()
     return header if _BARE.fullmatch(header) else None
@@ -241,7 +241,7 @@ def _acting_for(acting: Acting, username: str | None, scope: Scope | None) -> Ca
 
 def _on_behalf_of() -> str | None:
     """Return the name that a service key acts for, sent as UTF-8."""
-    header = request.headers.get("X-On-Behalf-Of", "").strip()
+    header = request.environ.get("HTTP_X_ON_BEHALF_OF", "").strip()
     if not header:
         return None
     try:

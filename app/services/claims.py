@@ -41,7 +41,7 @@ _OPTIONS: Any = {
 
 @dataclass(frozen=True, slots=True)
 class _Good:
-    """What a good token says, and by which key it was verified: the very object."""
+    """What a good token says, and by which key it was verified."""
 
     claims: dict[str, Any]
     kid: Any
@@ -58,7 +58,7 @@ def judged(token: str, kind: str) -> dict[str, Any]:
         raise TokenInvalid
     place = kind, digest(token)
     known = good_tokens.get(place)
-    if known is not None and any(known.key is key for key in _keys(known.kid)):
+    if known is not None and known.key in _keys(known.kid):
         return dict(known.claims)
     found = _good(token, kind)
     good_tokens.keep(place, found, until=int(found.claims["exp"]))

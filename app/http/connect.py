@@ -15,13 +15,14 @@ from app.services.received import Received
 from app.services.standing import Caller
 
 from . import browser
-from .headers import allow_form_to
+from .headers import Ready, allow_form_to
 
 blueprint = Blueprint("connect", __name__, url_prefix="/connect")
 
 
 def send(url: str, *, status: int) -> Response:
-    return Response(status=status, headers={"Location": url})
+    """Send the browser to an address that we have written, from settings and what needs no escape."""
+    return Ready(b"", ("Location", url), status=status)
 
 
 def send_to_provider(wish: Wish, *, status: int, caller: Caller | None = None) -> Response:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any, cast
 
 from flask import Response
+from werkzeug.datastructures import Headers
 
 from config import Config
 
@@ -15,6 +17,25 @@ PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; "
     "base-uri 'none'; form-action {}"
 )
+
+
+class Ready(Response):
+    """An answer whose headers are as they will be sent, and after which nothing is to be closed.
+
+    An address in them must be written as it has to be: in ASCII, with whatever is odd escaped.
+    """
+
+    default_mimetype = None
+
+    def __init__(self, body: bytes, *headers: tuple[str, str], status: int = 200) -> None:
+        super().__init__([body], status, Headers([*headers, ("Content-Length", str(len(body)))]))
+
+    def get_wsgi_headers(self, environ: Any) -> Headers:
+        return self.headers
+
+    def get_app_iter(self, environ: Any) -> Iterable[bytes]:
+        is_left_out = environ["REQUEST_METHOD"] == "HEAD" or self.status_code == 304
+        return () if is_left_out else cast("list[bytes]", self.response)
 
 
 def allow_form_to(response: Response, *origins: str) -> Response:

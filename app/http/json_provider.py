@@ -8,37 +8,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from typing import Any, cast
 
 from flask import Response
 from flask.json.provider import DefaultJSONProvider
 from msgspec import Raw
 from msgspec.json import Encoder
-from werkzeug.datastructures import Headers
+
+from .headers import Ready
 
 _write = Encoder().encode
 _NUMBER = re.compile(rb"(?:\A|[:,\[])-?[0-9]+[.e]")
 _DIGITS_AS_0 = bytes.maketrans(b"123456789", b"000000000")
 _DELETE = b"\x7f"  # escaped here, and not there
-
-
-class _Answer(Response):
-    """An answer whose headers need no correction: it has a body, its length is told, and it leads nowhere.
-
-    Nothing is to be closed when it was sent.
-    """
-
-    def __init__(self, raw: bytes, mimetype: str) -> None:
-        told = Headers([("Content-Type", mimetype), ("Content-Length", str(len(raw)))])
-        super().__init__([raw], headers=told)
-
-    def get_wsgi_headers(self, environ: Any) -> Headers:
-        return self.headers
-
-    def get_app_iter(self, environ: Any) -> Iterable[bytes]:
-        is_empty = environ["REQUEST_METHOD"] == "HEAD" or self.status_code == 304
-        return () if is_empty else cast("list[bytes]", self.response)
 
 
 class JsonProvider(DefaultJSONProvider):
@@ -56,7 +38,7 @@ class JsonProvider(DefaultJSONProvider):
         raw = None if self._app.debug else _written(document)
         if raw is None:
             return cast(Response, super().response(document))
-        return _Answer(raw + b"\n", self.mimetype)
+        return Ready(raw + b"\n", ("Content-Type", self.mimetype))
 
 
 def part(document: Any) -> Raw:

@@ -83,8 +83,10 @@ def must_hop(redirect_uri: str) -> str | None:
 
     A cookie set here would not come back at a redirect URI of another host, as localhost and 127.0.0.1 are.
     """
+    if not is_asking():
+        return None
     home = home_of(redirect_uri)
-    return home if is_asking() and urlsplit(home).netloc != request.host else None
+    return None if urlsplit(home).netloc == request.host else home
 
 
 def home_of(redirect_uri: str) -> str:

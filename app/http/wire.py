@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from flask import Response, jsonify, request
+from flask import Request, Response, jsonify, request
 from marshmallow import EXCLUDE, Schema, ValidationError
 from werkzeug.routing import BaseConverter
 
@@ -89,12 +89,13 @@ def writes(schema: type[Schema], status: int = 200, *, many: bool = False) -> Ca
 
 
 def _json(*, optional: bool) -> Any:
-    raw = _body()
+    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+    raw = _body(asked)
     if optional and not raw:
         return {}
     if (
-        request.mimetype != "application/json"
-        or request.mimetype_params.get("charset", "utf-8").lower() != "utf-8"
+        asked.mimetype != "application/json"
+        or asked.mimetype_params.get("charset", "utf-8").lower() != "utf-8"
     ):
         raise NotJson
     try:
@@ -103,13 +104,13 @@ def _json(*, optional: bool) -> Any:
         raise InvalidJson from None
 
 
-def _body() -> bytes:
+def _body(asked: Request) -> bytes:
     """Read the body. Werkzeug cuts one that comes in chunks at its limit without a word, so ours is below."""
     most = settings.max_body_bytes
-    if (request.content_length or 0) > most:
+    if (asked.content_length or 0) > most:
         raise BodyTooLarge
-    request.max_content_length = most + 1
-    raw = request.get_data()  # kept: a view may be called again (caller.py)
+    asked.max_content_length = most + 1
+    raw = asked.get_data()  # kept: a view may be called again (caller.py)
     if len(raw) > most:
         raise BodyTooLarge
     return raw

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Request, Response, jsonify, request
 from marshmallow import EXCLUDE, Schema, ValidationError
+from werkzeug.datastructures import MultiDict
 from werkzeug.routing import BaseConverter
 
 from app import strict_json
@@ -50,18 +51,15 @@ def reads(schema: type[Schema], *, optional: bool = False) -> Callable[[View], V
 def reads_query(schema: type[Schema]) -> Callable[[View], View]:
     """Call the view with `query`, the request's query as this schema loads it. Other parameters pass."""
     loader = schema(unknown=EXCLUDE)
+    names = [field.data_key or name for name, field in loader.fields.items()]
+    without = loader.load({})  # no parameter has to be given
 
     def decorate(view: View) -> View:
         @wraps(view)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             given = request.args
-            repeated = [name for name in loader.fields if len(given.getlist(name)) > 1]
-            try:
-                query = loader.load(given.to_dict())
-            except ValidationError as error:
-                raise InvalidQuery(details=error.messages_dict) from None
-            if repeated:
-                raise InvalidQuery(details={name: ["Must be given once."] for name in repeated})
+            is_without = not any(name in given for name in names)
+            query = dict(without) if is_without else _query(loader, names, given)
             return view(*args, query=query, **kwargs)
 
         return mark(wrapped, InvalidQuery, query=schema)
@@ -86,6 +84,17 @@ def writes(schema: type[Schema], status: int = 200, *, many: bool = False) -> Ca
         return mark(wrapped, answer=Answer(schema, status, many))
 
     return decorate
+
+
+def _query(loader: Schema, names: list[str], given: MultiDict[str, str]) -> dict[str, Any]:
+    repeated = [name for name in names if len(given.getlist(name)) > 1]
+    try:
+        query: dict[str, Any] = loader.load(given.to_dict())
+    except ValidationError as error:
+        raise InvalidQuery(details=error.messages_dict) from None
+    if repeated:
+        raise InvalidQuery(details={name: ["Must be given once."] for name in repeated})
+    return query
 
 
 def _json(*, optional: bool) -> Any:

@@ -104,7 +104,9 @@ def test_replace_is_true_or_false_and_nothing_else(user: User, value: object) ->
     assert (answer.status_code, list(answer.json()["details"])) == (400, ["replace"])
 
 
-@pytest.mark.parametrize("query", ["replace=maybe", "replace=", "return_to=a&return_to=b"])
+@pytest.mark.parametrize(
+    "query", ["replace=maybe", "replace=", "return_to=a&return_to=b", "scopes=all&scopes=missing"]
+)
 def test_odd_wishes_are_refused(user: User, query: str) -> None:
     answer = user.call("GET", f"/api/connections/github?{query}")
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_query")

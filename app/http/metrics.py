@@ -26,6 +26,8 @@ METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"))
 FRESH_FOR = 10.0  # seconds between two looks of a process at the database, however many scrape
 PATIENCE = 3.0  # seconds for the database
 
+_ROUTE = "latchkey.route"
+
 blueprint = Blueprint("metrics", __name__)
 
 
@@ -40,14 +42,17 @@ def register(app: Flask) -> None:
     _begin_at_nought()
 
 
-def count(environ: Mapping[str, Any], status: str, seconds: float) -> None:
-    """Count an answer as it begins, under its route: what was asked for may be anything."""
+def note_route(environ: dict[str, Any]) -> None:
+    """Note in the environment which route answers, while Flask knows."""
     request = environ.get("werkzeug.request")
     rule = None if request is None else request.url_rule
+    environ[_ROUTE] = "unmatched" if rule is None else rule.rule
+
+
+def count(environ: Mapping[str, Any], status: str, seconds: float) -> None:
+    """Count an answer as it begins, under its route: what was asked for may be anything."""
     method = environ["REQUEST_METHOD"]
-    number, duration = _counts(
-        method if method in METHODS else "other", "unmatched" if rule is None else rule.rule, status
-    )
+    number, duration = _counts(method if method in METHODS else "other", environ[_ROUTE], status)
     number.inc()
     duration.observe(seconds)
 

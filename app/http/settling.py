@@ -18,6 +18,8 @@ from app.models.budget import Budget
 from app.services import audit
 from app.services.audit import Event
 
+from . import metrics
+
 SAID = "latchkey.said"  # in a request's environment: what log and audit say of it
 
 Start = Callable[..., Any]
@@ -28,7 +30,7 @@ def answer(app: Flask, serve: Serve, environ: Any, start: Start, left: Budget) -
     """Serve a request; return an answer that has begun, or one that is Unsettled."""
     begun: list[Any] = []
     with audit.Gathering() as events:
-        body = serve(environ, _held_in(begun))
+        body = serve(environ, _held_in(begun, environ))
     if events:
         return Unsettled(app, environ, start, begun, body, events, left)
     start(*begun)
@@ -63,7 +65,7 @@ class Unsettled:
         begun: list[Any] = []
         with logs.bound(**self._environ[SAID]), self.app.request_context(self._environ):
             response = self.app.finalize_request(self.app.handle_user_exception(error))
-            self._body = response(self._environ, _held_in(begun))
+            self._body = response(self._environ, _held_in(begun, self._environ))
         self._begun = begun
 
     def __iter__(self) -> Iterator[bytes]:
@@ -88,9 +90,14 @@ def settle(answers: Sequence[Unsettled]) -> None:
             answer.begin()
 
 
-def _held_in(begun: list[Any]) -> Any:
-    """Return what an application may begin its answer with, into this list."""
-    return lambda *given: begun.extend(given)
+def _held_in(begun: list[Any], environ: Any) -> Any:
+    """Return what Flask may begin its answer with: what it gives is kept in this list."""
+
+    def hold(*given: Any) -> None:
+        metrics.note_route(environ)
+        begun.extend(given)
+
+    return hold
 
 
 def _fail(answers: Sequence[Unsettled], error: Exception) -> None:

@@ -15,10 +15,9 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
 
-from requests import Response
-
 from app import strict_json
 
+from .http1 import Answer
 from .provider import Provider
 from .registration import Registration
 
@@ -104,12 +103,12 @@ _GRANT_DEAD = frozenset({"invalid_grant"})
 _CLIENT_REFUSED = frozenset({"invalid_client", "unauthorized_client"})
 
 
-def judge(provider: Provider, response: Response, *, exchanging_code: bool = False) -> Mapping[str, Any]:
+def judge(provider: Provider, answer: Answer, *, exchanging_code: bool = False) -> Mapping[str, Any]:
     """Return the JSON object of a good answer, or raise ProviderFailure of the kind that the bad one is."""
-    said, status = parsed(response.content), response.status_code
+    said, status = parsed(answer.body), answer.status
     document = said if isinstance(said, dict) else None
     if status == 429 or status >= 500:
-        raise ProviderFailure(Failure.UNAVAILABLE, _retry_after(response, document))
+        raise ProviderFailure(Failure.UNAVAILABLE, _retry_after(answer, document))
     if document is not None and (error := error_code(document)):
         raise ProviderFailure(_kind_of(provider, error, document, exchanging_code=exchanging_code))
     if document is None:
@@ -119,20 +118,20 @@ def judge(provider: Provider, response: Response, *, exchanging_code: bool = Fal
     return document
 
 
-def is_of_token(provider: Provider, response: Response) -> bool:
+def is_of_token(provider: Provider, answer: Answer) -> bool:
     """Tell whether a 401 of an API speaks of the token: in JSON, each vendor in words of its own.
 
     A page may come from a gateway, and some errors are our operator's.
     """
-    document = parsed(response.content)
+    document = parsed(answer.body)
     if not isinstance(document, dict):
         return False
     return error_code(document) not in _CLIENT_REFUSED | provider.client_refused
 
 
-def _retry_after(response: Response, document: Mapping[str, Any] | None) -> float | None:
+def _retry_after(answer: Answer, document: Mapping[str, Any] | None) -> float | None:
     """Return the seconds of Retry-After (RFC 9110, section 10.2.3), or of the body that some send instead."""
-    text = response.headers.get("Retry-After", "")
+    text = answer.headers.get("retry-after", "")
     if re.fullmatch(r"[0-9]{1,9}", text):
         return float(text)
     try:

@@ -19,12 +19,8 @@ class Identity:
 
 def redeem(client: Client, *, code: str, verifier: str, redirect_uri: str) -> TokenAnswer:
     """Exchange an authorization code (RFC 6749, section 4.1.3; RFC 7636, section 4.5)."""
-    session = client.session(redirect_uri)
-    answer = client.judged(session, "access_token_response", of_code=True)
-    session.fetch_token(
-        client.registration.token_url, code=code, code_verifier=verifier, **client.credentials_of_code()
-    )
-    return answer()
+    answer = client.redeem(code=code, verifier=verifier, redirect_uri=redirect_uri)
+    return token_answer(judge(client.provider, answer, exchanging_code=True))
 
 
 def lengthen(client: Client, short: TokenAnswer) -> TokenAnswer:
@@ -38,18 +34,12 @@ def lengthen(client: Client, short: TokenAnswer) -> TokenAnswer:
         "client_secret": client.registration.client_secret,
         grant_type: short.access_token,
     }
-    response = client.send("POST", client.registration.token_url, data=form)
-    return token_answer(judge(client.provider, response))
+    return token_answer(judge(client.provider, client.post(client.registration.token_url, form)))
 
 
 def refresh(client: Client, refresh_token: str) -> TokenAnswer:
     """Exchange a refresh token (RFC 6749, section 6)."""
-    session = client.session()
-    answer = client.judged(session, "refresh_token_response")
-    session.refresh_token(
-        client.registration.token_url, refresh_token=refresh_token, **client.credentials_of_refresh()
-    )
-    return answer()
+    return token_answer(judge(client.provider, client.refresh(refresh_token)))
 
 
 def identify(client: Client, answer: TokenAnswer) -> Identity:

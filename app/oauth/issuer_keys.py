@@ -12,7 +12,6 @@ from threading import Lock
 from time import monotonic
 
 from jwt import PyJWK
-from requests import Request
 
 import jwks
 from app.errors import IssuerKeysUnavailable
@@ -96,11 +95,11 @@ class PublishedKeys(IssuerKeys):
 
     def _fetch(self, deadline: Deadline) -> Sequence[PyJWK]:
         accepted = {"Accept": "application/jwk-set+json, application/json"}
-        answer = ask(Request("GET", self._url, headers=accepted), deadline)
-        if answer.status_code != 200:
+        answer = ask("GET", self._url, deadline, headers=accepted)
+        if answer.status != 200:
             raise ProviderFailure(Failure.UNAVAILABLE)
         try:
-            return jwks.usable(parsed(answer.content), self._algorithm)
+            return jwks.usable(parsed(answer.body), self._algorithm)
         except ValueError:
             raise ProviderFailure(Failure.MALFORMED) from None
 

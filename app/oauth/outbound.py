@@ -7,44 +7,51 @@ does not end a slow drip. Nothing ends the look-up of a name, so that is left to
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from functools import cache
-from http.client import HTTPException
-from ssl import CERT_REQUIRED, SSLContext, SSLError, SSLSocket
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext, SSLError, TLSVersion
+from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from requests import PreparedRequest, Request, Response
-from requests.structures import CaseInsensitiveDict
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, default_headers
-from urllib3 import BaseHTTPResponse
-from urllib3.connection import HTTPConnection, port_by_scheme
-from urllib3.exceptions import HTTPError
-from urllib3.exceptions import TimeoutError as ReadTimeout
-from urllib3.util.ssl_ import create_urllib3_context
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from app.waiting import waiting
 
+from . import http1
 from .answers import Failure, ProviderFailure
+from .http1 import Answer
 
 TOTAL = 10.0  # seconds, for all calls of one request together
 CONNECT = 3.0
 READ = 5.0
-LARGEST = 1 << 20  # bytes, after decompression
 CHUNK = 1 << 16
 LOOKUPS = 96  # threads at most, made when needed: all lanes of a worker at all providers, and its other calls
-HEADERS = {**default_headers(), "User-Agent": "Latchkey (self-hosted connections service)"}
+PORTS = {"http": 80, "https": 443}  # config.py lets http be loopback only
+HEADERS = {
+    "User-Agent": "Latchkey (self-hosted connections service)",
+    "Accept": "*/*",
+    "Accept-Encoding": "gzip",
+    "Connection": "close",
+}
+NONE: Mapping[str, str] = MappingProxyType({})
 
 log = logging.getLogger(__name__)
 
-for _name in ("requests_oauthlib", "oauthlib", "urllib3"):  # at DEBUG these log tokens and client secrets
+for _name in ("requests_oauthlib", "oauthlib"):  # at DEBUG these log tokens and client secrets
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 _lookups = ThreadPoolExecutor(LOOKUPS, thread_name_prefix="lookup")
+_LINE = re.compile(r"[\x20-\x7e]+")
+_UNQUOTED = "!$%&'()*+,/:;=?@[]~"  # in the path and query of a URL that is set: all but what no URL has
+
+Address = tuple[Any, ...]  # what `getaddrinfo` says of one
 
 
 class Deadline:
@@ -69,156 +76,142 @@ class Deadline:
         return Deadline(seconds, read=seconds)
 
 
-def ask(request: Request, deadline: Deadline) -> Response:
+def ask(
+    method: str,
+    url: str,
+    deadline: Deadline,
+    *,
+    query: str = "",
+    headers: Mapping[str, str] = NONE,
+    body: bytes = b"",
+) -> Answer:
     """Send a request by itself, and return the whole answer, or raise ProviderFailure."""
-    request.headers = {**HEADERS, **request.headers}
-    prepared = request.prepare()
-    at = urlsplit(str(prepared.url))
-    connection = _CONNECTIONS[at.scheme](str(at.hostname), at.port, deadline)
-    with _failing_in_our_words(), waiting.long(), closing(connection):
-        connection.request(
-            str(prepared.method),
-            prepared.path_url,
-            body=prepared.body,
-            headers=prepared.headers,
-            preload_content=False,
-        )
-        with closing(connection.getresponse()) as answer:
-            return _whole(prepared, answer, deadline)
-
-
-def _whole(request: PreparedRequest, answer: BaseHTTPResponse, deadline: Deadline) -> Response:
-    if 300 <= answer.status < 400:
-        raise ProviderFailure(Failure.MALFORMED)
-    response = Response()
-    response.request, response.url = request, str(request.url)
-    response.status_code, response.headers = answer.status, CaseInsensitiveDict(answer.headers)
-    response._content = _read(answer, deadline)
-    response.encoding = "utf-8"  # as JSON is (RFC 8259, section 8.1), whatever the header says
-    return response
-
-
-def _read(answer: BaseHTTPResponse, deadline: Deadline) -> bytes:
-    body = bytearray()
-    while chunk := answer.read1(CHUNK, decode_content=True):
-        body += chunk
-        if len(body) > LARGEST:
-            raise ProviderFailure(Failure.MALFORMED)
-        deadline.patience(READ)
-    return bytes(body)
-
-
-@contextmanager
-def _failing_in_our_words() -> Iterator[None]:
+    target = _target(url)
+    request = _written(method, target, query, headers, body)
     try:
-        yield
-    except (TimeoutError, ReadTimeout):
+        with waiting.long(), closing(_connected(target, deadline)) as connection:
+            _send(connection, request, deadline)
+            return _read(connection, deadline)
+    except TimeoutError:
         raise ProviderFailure(Failure.TIMED_OUT) from None
     except SSLError:
         log.error("a provider's certificate is not good, or not for its name")
         raise ProviderFailure(Failure.UNAVAILABLE) from None
-    except (HTTPError, HTTPException, OSError):
+    except http1.TooLarge:
+        raise ProviderFailure(Failure.MALFORMED) from None
+    except (http1.Broken, OSError):
         raise ProviderFailure(Failure.UNAVAILABLE) from None
 
 
-class _Bounded:
-    """A socket that waits no longer than its deadline lets it."""
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where a URL leads. `addresses` are those of a host that is a number: a name is looked up each time."""
 
-    deadline: Deadline
-
-    def send(self, *args: Any) -> int:
-        self._look_at_the_clock()
-        return super().send(*args)  # type: ignore[misc,no-any-return]
-
-    def sendall(self, *args: Any) -> None:
-        self._look_at_the_clock()
-        super().sendall(*args)  # type: ignore[misc]
-
-    def recv_into(self, *args: Any) -> int:
-        self._look_at_the_clock()
-        return super().recv_into(*args)  # type: ignore[misc,no-any-return]
-
-    def _look_at_the_clock(self) -> None:
-        self.settimeout(self.deadline.patience(self.deadline.read))  # type: ignore[attr-defined]
+    over_tls: bool
+    host: str
+    port: int
+    addresses: Sequence[Address]
+    named: str  # as the Host header names it
+    path: str
 
 
-class _Socket(_Bounded, socket.socket):
-    pass
+@lru_cache(maxsize=128)
+def _target(url: str) -> _Target:
+    parts = urlsplit(url)
+    host, port = str(parts.hostname), parts.port or PORTS[parts.scheme]
+    named = f"[{host}]" if ":" in host else host
+    return _Target(
+        over_tls=parts.scheme == "https",
+        host=host,
+        port=port,
+        addresses=_numbered(host, port),
+        named=named if port == PORTS[parts.scheme] else f"{named}:{port}",
+        path=quote((parts.path or "/") + (parts.query and f"?{parts.query}"), safe=_UNQUOTED),
+    )
 
 
-class _TlsSocket(_Bounded, SSLSocket):
-    pass
-
-
-class _Connection(HTTPConnection):
-    """urllib3's, which undoes what an answer is compressed with, and has no pool here."""
-
-    def __init__(self, host: str, port: int | None, deadline: Deadline) -> None:
-        super().__init__(host, port)
-        self._deadline = deadline
-
-    def connect(self) -> None:
-        self.sock = self._connected()
-
-    def _connected(self) -> _Socket:
-        """Return a socket to the first address of this host that answers."""
-        failure: OSError | None = None
-        for address in _addresses(self.host, self.port, self._deadline):
-            patience = self._deadline.patience(CONNECT)
-            try:
-                return self._reached(*address, patience=patience)
-            except OSError as error:
-                failure = error
-        raise failure or OSError("the name has no address")
-
-    def _reached(
-        self, family: int, kind: int, protocol: int, _: str, address: Any, *, patience: float
-    ) -> _Socket:
-        reached = _Socket(family, kind, protocol)
-        try:
-            reached.deadline = self._deadline
-            reached.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            reached.settimeout(patience)
-            reached.connect(address)
-        except OSError:
-            reached.close()
-            raise
-        return reached
-
-
-class _TlsConnection(_Connection):
-    default_port = port_by_scheme["https"]  # type: ignore[misc]
-
-    def connect(self) -> None:
-        plain = self._connected()
-        try:
-            plain.settimeout(self._deadline.patience(CONNECT))  # of the whole handshake
-            secure = trust().wrap_socket(plain, server_hostname=self.host)
-        except OSError:
-            plain.close()
-            raise
-        secure.deadline = self._deadline  # type: ignore[attr-defined]
-        self.sock = secure
-
-
-_CONNECTIONS = {"http": _Connection, "https": _TlsConnection}  # config.py lets http be loopback only
-
-
-def _addresses(host: str, port: int, deadline: Deadline) -> list[tuple[Any, ...]]:
-    """Return where a host is reached: what `getaddrinfo` says, in a thread if it has to ask anybody."""
-    kind = socket.SOCK_STREAM
+def _numbered(host: str, port: int) -> Sequence[Address]:
     try:
-        return socket.getaddrinfo(host, port, type=kind, flags=socket.AI_NUMERICHOST)
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
-        found = _lookups.submit(socket.getaddrinfo, host, port, type=kind)
-        return found.result(deadline.patience(CONNECT))
+        return ()
+
+
+def _written(method: str, target: _Target, query: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    """Return a request as it is sent. Raises ValueError for what would end a line of its head."""
+    path = target.path if not query else f"{target.path}{'&' if '?' in target.path else '?'}{query}"
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {target.named}"]
+    lines += [f"{name}: {value}" for name, value in {**HEADERS, **headers}.items()]
+    if method != "GET":
+        lines.append(f"Content-Length: {len(body)}")
+    if not all(map(_LINE.fullmatch, lines)):
+        raise ValueError("a header has what no header can carry")
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + body
+
+
+def _send(connection: socket.socket, request: bytes, deadline: Deadline) -> None:
+    rest = memoryview(request)
+    while rest:
+        connection.settimeout(deadline.patience(deadline.read))
+        rest = rest[connection.send(rest) :]
+
+
+def _read(connection: socket.socket, deadline: Deadline) -> Answer:
+    def receive() -> bytes:
+        connection.settimeout(deadline.patience(deadline.read))
+        return connection.recv(CHUNK)
+
+    return http1.read(receive)
+
+
+def _connected(target: _Target, deadline: Deadline) -> socket.socket:
+    """Return a connection to the first address of this host that answers."""
+    failure: OSError | None = None
+    for address in target.addresses or _looked_up(target, deadline):
+        patience = deadline.patience(CONNECT)
+        try:
+            reached = _reached(*address, patience=patience)
+        except OSError as error:
+            failure = error
+        else:
+            return _secured(reached, target.host, deadline) if target.over_tls else reached
+    raise failure or OSError("the name has no address")
+
+
+def _looked_up(target: _Target, deadline: Deadline) -> Sequence[Address]:
+    found = _lookups.submit(socket.getaddrinfo, target.host, target.port, type=socket.SOCK_STREAM)
+    return found.result(deadline.patience(CONNECT))
+
+
+def _reached(
+    family: int, kind: int, protocol: int, _: str, address: Any, *, patience: float
+) -> socket.socket:
+    reached = socket.socket(family, kind, protocol)
+    try:
+        reached.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        reached.settimeout(patience)
+        reached.connect(address)
+    except OSError:
+        reached.close()
+        raise
+    return reached
+
+
+def _secured(plain: socket.socket, host: str, deadline: Deadline) -> socket.socket:
+    try:
+        plain.settimeout(deadline.patience(CONNECT))  # of the whole handshake
+        return trust().wrap_socket(plain, server_hostname=host)
+    except OSError:
+        plain.close()
+        raise
 
 
 @cache
 def trust() -> SSLContext:
     """Return what every connection verifies with. To read the authorities takes as long as ten renewals."""
-    context = create_urllib3_context(cert_reqs=CERT_REQUIRED)
+    context = SSLContext(PROTOCOL_TLS_CLIENT)  # which asks for a certificate, and that it is for the name
+    context.minimum_version = TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False
     context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
     context.set_alpn_protocols(["http/1.1"])
-    context.sslsocket_class = _TlsSocket
     return context

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from urllib.parse import quote
-
-from requests import Response
+from urllib.parse import quote, urlencode
 
 from .answers import Failure, ProviderFailure, error_code, judge, parsed
 from .client import Client, bearer
 from .exchange import prove_client
+from .http1 import Answer
 from .provider import Revocation
 
 
@@ -45,25 +44,23 @@ def revoke(client: Client, ending: Ending) -> Outcome:
 
 
 def _token(client: Client, ending: Ending, url: str) -> Outcome:
-    return _outcome(
-        client, client.send("POST", url, data={"token": ending.refresh_token or ending.access_token})
-    )
+    return _outcome(client, client.post(url, {"token": ending.refresh_token or ending.access_token}))
 
 
 def _token_basic(client: Client, ending: Ending, url: str) -> Outcome:
     hint = "access_token" if ending.refresh_token is None else "refresh_token"
     form = {"token": ending.refresh_token or ending.access_token, "token_type_hint": hint}
-    return _outcome(client, client.send("POST", url, data=form, auth=client.basic()))
+    return _outcome(client, client.post(url, form, client.basic()))
 
 
 def _application(client: Client, ending: Ending, url: str) -> Outcome:
     if not ending.whole_grant:
         url = url.removesuffix("/grant") + "/token"
-    response = client.send("DELETE", url, json={"access_token": ending.access_token}, auth=client.basic())
-    if response.status_code in (404, 422):
+    answer = client.delete(url, {"access_token": ending.access_token}, headers=client.basic())
+    if answer.status in (404, 422):
         prove_client(client)  # wrong credentials are answered alike, and would end nothing
         return Outcome.ALREADY_GONE
-    return _outcome(client, response)
+    return _outcome(client, answer)
 
 
 def _permissions(client: Client, ending: Ending, url: str) -> Outcome:
@@ -71,7 +68,7 @@ def _permissions(client: Client, ending: Ending, url: str) -> Outcome:
     app_token = f"{client.registration.client_id}|{client.registration.client_secret}"
     token = app_token if ending.account_id else ending.access_token
     url = url.replace("{account_id}", quote(ending.account_id, safe="") or "me")
-    return _outcome(client, client.send("DELETE", url, params=client.proof(token), headers=bearer(token)))
+    return _outcome(client, client.delete(url, query=urlencode(client.proof(token)), headers=bearer(token)))
 
 
 _WAYS: dict[Revocation, Callable[[Client, Ending, str], Outcome]] = {
@@ -82,13 +79,13 @@ _WAYS: dict[Revocation, Callable[[Client, Ending, str], Outcome]] = {
 }
 
 
-def _outcome(client: Client, response: Response) -> Outcome:
+def _outcome(client: Client, answer: Answer) -> Outcome:
     """Read a revocation's answer: any 2xx without an error is done, whatever its body."""
-    document = parsed(response.content)
+    document = parsed(answer.body)
     error = error_code(document) if isinstance(document, dict) else None
     if error in client.provider.already_gone:
         return Outcome.ALREADY_GONE
-    if error is None and document is not False and 200 <= response.status_code < 300:
+    if error is None and document is not False and 200 <= answer.status < 300:
         return Outcome.REVOKED
-    judge(client.provider, response)
+    judge(client.provider, answer)
     raise ProviderFailure(Failure.UNAVAILABLE)

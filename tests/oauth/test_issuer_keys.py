@@ -13,8 +13,8 @@ import pytest
 import jwks
 from app.errors import IssuerKeysUnavailable
 from app.oauth import issuer_keys
+from app.oauth.http1 import LARGEST
 from app.oauth.issuer_keys import IssuerKeys, PublishedKeys
-from app.oauth.outbound import LARGEST
 from tests.support.clocks import Clock
 from tests.support.issuing import Publisher, jwk, jwk_set
 from tests.support.serving import StandIn

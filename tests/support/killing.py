@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 from flask import Flask
 
 from app import create_app
-from app.oauth import outbound
+from app.oauth import http1
 from app.providers import service_named
 from app.services import leases, spooled, tokens
 from app.services.standing import Caller
@@ -49,7 +49,7 @@ class Point(StrEnum):
 # The one function that is replaced, and whether the real one is called first.
 _PLACES: Mapping[Point, tuple[Any, str, bool]] = {
     Point.LEASE_TAKEN: (leases, "take", True),
-    Point.REQUEST_SENT: (outbound, "_read", False),
+    Point.REQUEST_SENT: (http1, "_body", False),
     Point.ANSWER_READ: (spooled, "put", False),
     Point.SPOOLED: (spooled, "put", True),
     Point.COMMITTED: (Entry, "drop", False),

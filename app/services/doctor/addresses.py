@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
-from requests import Request, Response
 from sqlalchemy import select
 
 from app.extensions import db, reading, registrations, settings
 from app.models import AuditEvent
 from app.oauth.answers import ProviderFailure
+from app.oauth.http1 import Answer
 from app.oauth.outbound import Deadline, ask
 from app.services.health import start_path
 
@@ -74,13 +75,13 @@ def _public_url() -> Iterator[Finding]:
         what = f"PUBLIC_URL could not be asked from this machine ({failure.kind.name.lower()})."
         yield warning("public url", what, "Check it from a browser; behind some networks this is no fault.")
         return
-    request_id = answer.headers.get("X-Request-Id", "")
+    request_id = answer.headers.get("x-request-id", "")
     if not request_id:
         yield problem(
             "public url", "Something else answers at PUBLIC_URL.", "Check PUBLIC_URL and the proxy."
         )
         return
-    if settings.over_tls and "Strict-Transport-Security" not in answer.headers:
+    if settings.over_tls and "strict-transport-security" not in answer.headers:
         what = "The service that answers at PUBLIC_URL does not know that it is reached over TLS."
         yield problem("public url", what, "Start the servers with the same PUBLIC_URL as this command.")
         return
@@ -88,8 +89,9 @@ def _public_url() -> Iterator[Finding]:
     yield from _seen_address(request_id)
 
 
-def _ask(url: str, body: dict[str, str]) -> Response:
-    return ask(Request("POST", url, json=body, headers={"X-Forwarded-For": FORGED}), Deadline())
+def _ask(url: str, body: dict[str, str]) -> Answer:
+    headers = {"X-Forwarded-For": FORGED, "Content-Type": "application/json"}
+    return ask("POST", url, Deadline(), headers=headers, body=json.dumps(body).encode())
 
 
 def _seen_address(request_id: str) -> Iterator[Finding]:

@@ -34,12 +34,11 @@ READ = 5.0
 CHUNK = 1 << 16
 LOOKUPS = 96  # threads at most, made when needed: all lanes of a worker at all providers, and its other calls
 PORTS = {"http": 80, "https": 443}  # config.py lets http be loopback only
-HEADERS = {
-    "User-Agent": "Latchkey (self-hosted connections service)",
-    "Accept": "*/*",
-    "Accept-Encoding": "gzip",
-    "Connection": "close",
-}
+HEADERS = (
+    "User-Agent: Latchkey (self-hosted connections service)",
+    "Accept-Encoding: gzip",
+    "Connection: close",
+)
 NONE: Mapping[str, str] = MappingProxyType({})
 
 log = logging.getLogger(__name__)
@@ -111,22 +110,23 @@ class _Target:
     host: str
     port: int
     addresses: Sequence[Address]
-    named: str  # as the Host header names it
     path: str
+    always: Sequence[str]  # lines of the head of every request there
 
 
 @lru_cache(maxsize=128)
 def _target(url: str) -> _Target:
     parts = urlsplit(url)
-    host, port = str(parts.hostname), parts.port or PORTS[parts.scheme]
+    host, usual = str(parts.hostname), PORTS[parts.scheme]
+    port = parts.port or usual
     named = f"[{host}]" if ":" in host else host
     return _Target(
         over_tls=parts.scheme == "https",
         host=host,
         port=port,
         addresses=_numbered(host, port),
-        named=named if port == PORTS[parts.scheme] else f"{named}:{port}",
         path=quote((parts.path or "/") + (parts.query and f"?{parts.query}"), safe=_UNQUOTED),
+        always=(f"Host: {named}" if port == usual else f"Host: {named}:{port}", *HEADERS),
     )
 
 
@@ -140,13 +140,12 @@ def _numbered(host: str, port: int) -> Sequence[Address]:
 def _written(method: str, target: _Target, query: str, headers: Mapping[str, str], body: bytes) -> bytes:
     """Return a request as it is sent. Raises ValueError for what would end a line of its head."""
     path = target.path if not query else f"{target.path}{'&' if '?' in target.path else '?'}{query}"
-    lines = [f"{method} {path} HTTP/1.1", f"Host: {target.named}"]
-    lines += [f"{name}: {value}" for name, value in {**HEADERS, **headers}.items()]
-    if method != "GET":
-        lines.append(f"Content-Length: {len(body)}")
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     if not all(map(_LINE.fullmatch, lines)):
         raise ValueError("a header has what no header can carry")
-    return "\r\n".join([*lines, "", ""]).encode("ascii") + body
+    if method != "GET":
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, *target.always, "", ""]).encode("ascii") + body
 
 
 def _send(connection: socket.socket, request: bytes, deadline: Deadline) -> None:

@@ -62,15 +62,16 @@ class Entry:
     def drop(self) -> None:
         """Remove it. One that cannot be removed is dealt with again, and found to be stored."""
         with suppress(OSError):
-            self.path.unlink(missing_ok=True)
+            os.unlink(self.path)
 
 
 class Slot:
     """Room for one answer, set aside until the block ends."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    def __init__(self, folder: str) -> None:
+        self._folder, self._name, self._filled = folder, secrets.token_hex(8), False
+        self._path = f"{folder}/{self._name}.reserved"
+        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.posix_fallocate(self._descriptor, 0, ROOM)
         except OSError:
@@ -82,17 +83,20 @@ class Slot:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
-        self._path.unlink(missing_ok=True)
+        if not self._filled:
+            with suppress(FileNotFoundError):
+                os.unlink(self._path)
 
     def fill(self, place: Place, sealed: bytes) -> Entry:
         """Keep the answer: when this returns, it has reached the disk."""
         os.pwrite(self._descriptor, sealed, 0)
         os.ftruncate(self._descriptor, len(sealed))
         os.fsync(self._descriptor)
-        name = f"{place.row_id}.{place.incarnation}.{place.generation}.{self._path.stem}.answer"
-        entry = Entry(self._path.with_name(name), place)
-        self._path.rename(entry.path)
-        _sync_folder(entry.path.parent)
+        name = f"{place.row_id}.{place.incarnation}.{place.generation}.{self._name}.answer"
+        entry = Entry(Path(self._folder, name), place)
+        os.rename(self._path, entry.path)
+        self._filled = True
+        _sync_folder(self._folder)
         return entry
 
 
@@ -128,12 +132,12 @@ class Spool:
         return path.read_text("ascii")
 
     def reserve(self) -> Slot:
-        path = self._folder / f"{secrets.token_hex(8)}.reserved"
+        folder = str(self._folder)
         try:
-            return Slot(path)
+            return Slot(folder)
         except FileNotFoundError:
             self._make_folder()
-            return Slot(path)
+            return Slot(folder)
 
     def entries(self, incarnation: str | None = None) -> list[Entry]:
         """Return the answers that wait, or those of one row; the latest first."""
@@ -162,7 +166,7 @@ class Spool:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(folder: str) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -91,15 +91,18 @@ def ask(
         with waiting.long(), closing(_connected(target, deadline)) as connection:
             _send(connection, request, deadline)
             return _read(connection, deadline)
-    except TimeoutError:
-        raise ProviderFailure(Failure.TIMED_OUT) from None
-    except SSLError:
+    except (http1.Broken, http1.TooLarge, OSError) as error:
+        raise ProviderFailure(_failure(error)) from None
+
+
+def _failure(error: Exception) -> Failure:
+    if isinstance(error, TimeoutError):
+        return Failure.TIMED_OUT
+    if isinstance(error, http1.TooLarge):
+        return Failure.MALFORMED
+    if isinstance(error, SSLError):
         log.error("a provider's certificate is not good, or not for its name")
-        raise ProviderFailure(Failure.UNAVAILABLE) from None
-    except http1.TooLarge:
-        raise ProviderFailure(Failure.MALFORMED) from None
-    except (http1.Broken, OSError):
-        raise ProviderFailure(Failure.UNAVAILABLE) from None
+    return Failure.UNAVAILABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ WHOLE: dict[str, tuple[bytes, bytes]] = {
     "a length": (with_length(b"[1]"), b"[1]"),
     "nothing": (with_length(b""), b""),
     "more than its length": (with_length(b"[1]") + b"x", b"[1]"),
+    "another answer behind it": (with_length(b"[1]") + with_length(b"[2]", b"X: y\r\n"), b"[1]"),
     "chunks": (CHUNKED + b"2\r\n[1\r\n1;of=us\r\n]\r\n0\r\n\r\n", b"[1]"),
     "no content": (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
     "an interim answer": (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + with_length(b"[1]"), b"[1]"),
@@ -123,7 +124,7 @@ MUCH: dict[str, bytes] = {
     "an endless length": OK + b"Content-Length: 999999999999\r\n\r\n" + b" " * (2 * LARGEST),
     "a chunk": CHUNKED + b"%x\r\n" % (2 * LARGEST) + b" " * (2 * LARGEST),
     "chunks": CHUNKED + b"1\r\nx\r\n" * (LARGEST + 1),
-    "a chunk's extension": CHUNKED + b"1;" + b"x" * LARGEST,
+    "a chunk's extension": CHUNKED + b"1;" + b"x" * 2 * LARGEST,
     "no end": OK + b"\r\n" + b" " * (LARGEST + 1),
     "a bomb": with_length(gzip.compress(b" " * (LARGEST + 1)), b"Content-Encoding: gzip\r\n"),
     "a large bomb": with_length(

@@ -127,6 +127,7 @@ MUCH: dict[str, bytes] = {
     "a chunk's extension": CHUNKED + b"1;" + b"x" * 2 * LARGEST,
     "no end": OK + b"\r\n" + b" " * (LARGEST + 1),
     "a bomb": with_length(gzip.compress(b" " * (LARGEST + 1)), b"Content-Encoding: gzip\r\n"),
+    "bombs": with_length(gzip.compress(b" " * LARGEST) * 1024, b"Content-Encoding: gzip\r\n"),
     "a large bomb": with_length(
         zlib.compress(b" " * (512 * LARGEST), wbits=31), b"Content-Encoding: gzip\r\n"
     ),

@@ -49,7 +49,7 @@ class Point(StrEnum):
 # The one function that is replaced, and whether the real one is called first.
 _PLACES: Mapping[Point, tuple[Any, str, bool]] = {
     Point.LEASE_TAKEN: (leases, "take", True),
-    Point.REQUEST_SENT: (http1, "_body", False),
+    Point.REQUEST_SENT: (http1, "_decoded", False),
     Point.ANSWER_READ: (spooled, "put", False),
     Point.SPOOLED: (spooled, "put", True),
     Point.COMMITTED: (Entry, "drop", False),

@@ -68,6 +68,8 @@ INSIDE = "app/hosting.py"
 LEFT = "~exists().where(Departure.external_id == _EXTERNAL_ID),"
 STANDING = "app/services/standing.py"
 STANDS = ("tests/http/test_standing.py", "-k", "not postgresql")
+SETTLING = "app/http/settling.py"
+SETTLED = ("tests/http/test_settling.py",)
 DISCLOSED = ("tests/http/test_audit.py", "tests/http/test_audit_sync.py")
 BEGINNING = "app/services/beginning.py"
 BEGUN = ("tests/http/test_beginning.py",)
@@ -310,6 +312,20 @@ MUTANTS = (
         'and_(func.json_typeof(outline) == "object", plain)',
         'func.json_typeof(outline) == "object"',
         DISCLOSED,
+    ),
+    Mutant(
+        "settling: events are committed before an answer begins",
+        SETTLING,
+        "audit.commit([event for answer in answers for event in answer.events])",
+        "pass",
+        SETTLED,
+    ),
+    Mutant(
+        "settling: without its event no answer begins",
+        SETTLING,
+        "        _fail(answers, error)\n",
+        "        [answer.begin() for answer in answers]\n",
+        SETTLED,
     ),
     Mutant(
         "audit: a disclosure is committed as AUDIT_SYNC says",

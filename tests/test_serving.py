@@ -75,7 +75,7 @@ def post_worker_init(worker):
 
 UNRELIEVED = f"""
 import serving, socket
-serving.LONG = float("inf")
+serving.worker.LONG = float("inf")
 {SETTINGS}
     for listener in worker.sockets:  # so little that an answer which is not read is waited for
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
@@ -146,7 +146,7 @@ def alone(tmp_path: Path) -> Iterator[Gunicorn]:
 @pytest.fixture
 def patient(tmp_path: Path) -> Iterator[Gunicorn]:
     """Two workers that leave a connection to the other one for as long as that takes."""
-    patient = f"import serving\nserving.PATIENCE = float('inf')\n{SETTINGS}"
+    patient = f"import serving\nserving.worker.PATIENCE = float('inf')\n{SETTINGS}"
     with serving(tmp_path, "-w", "2", settings=patient) as started:
         wait_for_workers(started)
         yield started

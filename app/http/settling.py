@@ -1,7 +1,7 @@
 """Answers that tell a secret: none begins before the events that tell of it are committed.
 
 The server learns nothing of such an answer before, not even its status (PEP 3333 lets an application begin
-when it is iterated). A server that has several of them may settle them together, with one commit: serving.py
+when it is iterated). A server that has several of them may settle them together, with one commit: `serving`
 does. Any other one iterates each, which settles it alone.
 """
 

@@ -1,245 +1,37 @@
-"""gunicorn's worker of threads, as leader and followers (Schmidt et al., POSA 2, "Leader/Followers").
-
-One thread of a worker leads: it looks for what clients ask, and answers it itself. To hand each request to
-another thread and back is a queue, a pipe and the interpreter's lock, and costs more than many an answer. Who
-is about to wait long, or has taken long, leads no more, and a follower goes on: a slow provider holds one
-thread, and no other client.
-
-Of several workers the one that has least to do takes a new connection: by chance one would have all of them,
-and its clients would wait while the others idle.
-
-An application may have answers that are to be settled before they are sent, which costs as much for one as
-for many. The leader keeps them until it has called the application for all who have asked, and settles them
-together. It never waits with one of them in its hands: who leads then goes on with them.
-"""
+"""The worker: its threads take turns to lead, and its main thread sees to it that they do."""
 
 from __future__ import annotations
 
 import errno
-import mmap
 import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
 from functools import partial
-from math import inf
 from threading import Lock, get_ident
 from typing import Any
 
-from gunicorn import util  # type: ignore[import-untyped]
-from gunicorn.http import wsgi  # type: ignore[import-untyped]
 from gunicorn.workers import gthread  # type: ignore[import-untyped]
+
+from .answering import LATER, Answer, Answering
+from .baton import Baton, Outside
+from .client import Client, Connection
+from .table import SLOTS, Table
 
 LONG = 0.01  # seconds after which a request that still runs leads no more
 LOOK = 0.02  # seconds after which it is looked for one
-WHOLE = 1 << 16  # bytes of an answer that are sent at once
 TOGETHER = 16  # answers that are settled together
 PAUSE = 0.0005  # seconds that a worker with more to do leaves a new connection to the others
 PATIENCE = 0.1  # seconds after which it takes the connection: the others may be too busy to come
 BEAT = 1.0  # seconds from one sign of life to the next
-STALE = 2.5  # seconds after which a worker that gives none is taken for frozen
-SLOTS = 64  # workers of one gunicorn; with more of them two share a slot, and are taken for one
 FULL = 1e6  # what taken threads weigh: more than any number of connections
-
-
-class Table:
-    """What each worker has to do, in memory that all of them share: how much, and when it last said so."""
-
-    def __init__(self) -> None:
-        self._numbers = memoryview(mmap.mmap(-1, SLOTS * 2 * 8)).cast("d")
-
-    def tell(self, slot: int, load: float) -> None:
-        self._numbers[2 * slot] = load
-
-    def live(self, slot: int, now: float) -> None:
-        """Say when this was: by the clock that all processes share, or 0 for a worker that takes no more."""
-        self._numbers[2 * slot + 1] = now
-
-    def least(self, slot: int, now: float) -> float:
-        """Return the least load that another one has; infinity where there is no other."""
-        numbers = self._numbers.tolist()
-        others = zip(range(SLOTS), numbers[::2], numbers[1::2], strict=True)
-        return min((load for at, load, told in others if at != slot and told > now - STALE), default=inf)
-
 
 TABLE = Table()  # made before the workers are forked; a reload of the settings does not make another
 
 
-class Baton:
-    """What one of some threads has. Whoever wants it waits in order, or the last one to come is the first."""
-
-    def __init__(self, *, last_first: bool = False) -> None:
-        self._mutex = Lock()
-        self._holder: int | None = None
-        self._waiting = deque[tuple[int, Lock]]()
-        self._next = self._waiting.pop if last_first else self._waiting.popleft
-        self._since = 0.0
-
-    @property
-    def is_wanted(self) -> bool:
-        return bool(self._waiting)
-
-    @property
-    def is_free(self) -> bool:
-        return self._holder is None
-
-    def is_mine(self) -> bool:
-        return self.is_of(get_ident())
-
-    def is_of(self, thread: int) -> bool:
-        return self._holder == thread
-
-    def take(self) -> None:
-        """Return when this thread has it."""
-        me, turn = get_ident(), Lock()
-        with self._mutex:
-            if self._holder is None:
-                self._hand_to(me)
-                return
-            turn.acquire()
-            self._waiting.append((me, turn))
-        turn.acquire()
-
-    def pass_on(self, thread: int) -> bool:
-        """Let the next one have it, if this thread has it; tell whether it had."""
-        with self._mutex:
-            if self._holder != thread:
-                return False
-            self._holder = None
-            if self._waiting:
-                following, turn = self._next()
-                self._hand_to(following)
-                turn.release()
-            return True
-
-    def begin(self) -> None:
-        """Count anew for how long it has been with one thread."""
-        self._since = time.monotonic()
-
-    def held_for(self, seconds: float) -> int | None:
-        """Return which thread has had it for so long."""
-        return self._holder if time.monotonic() > self._since + seconds else None
-
-    def _hand_to(self, thread: int) -> None:
-        self._holder = thread
-        self.begin()
-
-
-class Outside:
-    """A block in which a thread waits, without its turn if it gives that up."""
-
-    __slots__ = ("_gave_way", "_give_way", "_turn")
-
-    def __init__(self, turn: Baton, give_way: Callable[[], bool]) -> None:
-        self._turn, self._give_way = turn, give_way
-
-    def __enter__(self) -> None:
-        self._gave_way = self._give_way()
-
-    def __exit__(self, *_: object) -> None:
-        if self._gave_way:
-            self._turn.take()
-
-
-class Client:
-    """A client's socket: reads what is there, and sends an answer whole. Where it waits, others are served.
-
-    It always blocks: what must not wait says so each time.
-    """
-
-    def __init__(self, sock: socket.socket, waiting: Callable[[], Outside]) -> None:
-        self._sock, self._waiting = sock, waiting
-        self._said: list[bytes] = []
-        self._length = 0
-
-    def __getattr__(self, name: str) -> Any:
-        """Whatever else is done with it is done after what was said."""
-        self.flush()
-        return getattr(self._sock, name)
-
-    def setblocking(self, _blocking: bool) -> None:
-        """gunicorn would change it twice for each request."""
-
-    def recv(self, size: int) -> bytes:
-        with suppress(BlockingIOError):
-            return self._sock.recv(size, socket.MSG_DONTWAIT)
-        self.flush()  # it may wait for that before it goes on
-        with self._waiting():
-            return self._sock.recv(size)
-
-    def has_left(self) -> bool:
-        """Tell whether the client has closed its end."""
-        try:
-            return not self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except OSError as error:
-            return not isinstance(error, BlockingIOError)
-
-    def sendall(self, data: bytes) -> None:
-        self._said.append(data)
-        self._length += len(data)
-        if self._length > WHOLE:
-            self.flush()
-
-    def flush(self) -> None:
-        """Send what was said. Raises OSError where the client is gone."""
-        if not self._said:
-            return
-        said = memoryview(b"".join(self._said))
-        self._said.clear()
-        self._length = 0
-        with suppress(BlockingIOError):
-            said = said[self._sock.send(said, socket.MSG_DONTWAIT) :]
-        if said:
-            with self._waiting():
-                self._sock.sendall(said)
-
-
-class Connection(gthread.TConn):  # type: ignore[misc]
-    """A client's connection. `is_looked_for`: the poller tells when there is something to read."""
-
-    def __init__(self, cfg: Any, sock: Any, client: Any, server: Any) -> None:
-        super().__init__(cfg, sock, client, server)
-        self.descriptor: int = sock.fileno()
-        self.data_ready = True  # it is served when there is something
-        self.is_looked_for = False
-        self.set_timeout()
-
-    @property
-    def has_asked_more(self) -> bool:
-        """Whether another request was read before the last one was answered."""
-        return self.parser is not None and bool(self.parser.unreader.buf.getvalue())
-
-    def flush(self) -> None:
-        if isinstance(self.sock, Client):  # it is not where TLS ends here
-            self.sock.flush()
-
-    def has_left(self) -> bool:
-        return isinstance(self.sock, Client) and self.sock.has_left()
-
-
-@dataclass(slots=True)
-class Answer:
-    """What the application has answered to a request, and was not sent."""
-
-    request: Any
-    conn: Connection
-    response: Any
-    environ: Any
-    began: datetime
-    body: Iterable[bytes] = ()
-
-
-_LATER = object()  # what comes of a request whose answer is kept
-
-
-class Worker(gthread.ThreadWorker):  # type: ignore[misc]
+class Worker(Answering):
     """Its main thread looks after the others, and serves nobody. It ends when its listener is shut."""
-
-    alive: bool
 
     def __init__(self, age: int, *rest: Any, **named: Any) -> None:
         self._slot, self._open = age % SLOTS, 0
@@ -251,8 +43,6 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         self.keepalived_conns = set[Connection]()  # that ask nothing; who takes one out serves or closes it
         self._asking: dict[int, selectors.SelectorKey] = {}  # what the leader has still to look at
         self._under_way: list[Connection] = []  # whom the leader answers
-        self._is_unsettled: Callable[[object], bool] = lambda _: False
-        self._settle: Callable[[Sequence[Any]], None] = lambda _: None
         self._unsettled: list[Answer] = []  # that the leader has kept
         self._settled = deque[Answer]()  # that it has still to send
         self._declined_at: float | None = None  # since when a new connection is left to other workers
@@ -330,10 +120,6 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     def brief(self) -> Outside:
         """Return a block in which it waits briefly: it keeps its turn unless that is wanted."""
         return Outside(self._turn, self._give_way_if_wanted)
-
-    def settles(self, kind: type, settle: Callable[[Sequence[Any]], None]) -> None:
-        """Settle answers of this kind before they are sent: `settle` takes several, and does not raise."""
-        self._is_unsettled, self._settle = lambda body: isinstance(body, kind), settle
 
     def has_company(self) -> bool:
         """Tell whether what this thread answers now may be settled together with others."""
@@ -472,7 +258,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         self._turn.begin()
         self._take_in_hand([conn])
         came_of_it = self.handle(conn)
-        if came_of_it is not _LATER:
+        if came_of_it is not LATER:
             self._go_on(conn, stays=came_of_it is True)
 
     def _go_on(self, conn: Connection, *, stays: bool) -> None:
@@ -493,34 +279,6 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         except KeyError:
             return False
         return True
-
-    def handle_request(self, req: Any, conn: Connection) -> Any:
-        """Do what gunicorn does for a request. Return whether the connection stays, or _LATER."""
-        self.cfg.pre_request(self, req)
-        response, environ = wsgi.create(req, conn.sock, conn.client, conn.server, self.cfg)
-        answer = Answer(req, conn, response, environ, datetime.now())
-        self._count(answer)
-        try:
-            answer.body = self.wsgi(answer.environ, answer.response.start_response)
-        except BaseException:
-            self._end(answer)
-            raise
-        if self._is_unsettled(answer.body) and self._kept(answer):
-            return _LATER
-        return self._sent(answer)
-
-    def _keepalive_after(self, conn: Connection, came_of_it: Any) -> Any:
-        return _LATER if came_of_it is _LATER else super()._keepalive_after(conn, came_of_it)
-
-    def _count(self, answer: Answer) -> None:
-        """End when enough was served, and keep no connection then, or too many."""
-        answer.environ["wsgi.multithread"] = True
-        self.nr += 1
-        if self.nr >= self.max_requests and self.alive:
-            self.log.info("Autorestarting worker after current request.")
-            self.alive = False
-        if not self.alive or not self.cfg.keepalive or len(self.keepalived_conns) >= self.max_keepalived:
-            answer.response.force_close()
 
     def _kept(self, answer: Answer) -> bool:
         """Keep it for the leader, who is this thread unless that has taken long; tell whether it is kept."""
@@ -559,54 +317,6 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         """Return what is to be sent next, if this thread leads."""
         with self._changing:
             return self._settled.popleft() if self._settled and self._lead.is_mine() else None
-
-    def _sent_at_last(self, answer: Answer) -> bool:
-        """Do what gunicorn's `handle` does around an answer; tell whether the connection stays."""
-        conn = answer.conn
-        try:
-            return bool(self._keepalive_after(conn, self._sent(answer)))
-        except (OSError, StopIteration) as error:
-            self.log.debug("A client is gone, or was left: %s", error)
-        except Exception as error:  # whatever it is, the client is told
-            self.handle_error(answer.request, conn.sock, conn.client, error)
-        return False
-
-    def _sent(self, answer: Answer) -> bool:
-        """Send it whole; tell whether the connection stays."""
-        try:
-            self._write(answer)
-        except OSError:
-            raise
-        except (Exception, SystemExit):
-            if not answer.response.headers_sent:
-                raise
-            self.log.exception("Error handling request")
-            util.close_graceful(answer.conn.sock)  # a second answer would be taken for the rest of this one
-            raise StopIteration from None
-        finally:
-            self._end(answer)
-        return not answer.response.should_close()
-
-    def _write(self, answer: Answer) -> None:
-        response, body = answer.response, answer.body
-        try:
-            if isinstance(body, answer.environ["wsgi.file_wrapper"]):
-                response.write_file(body)
-            else:
-                for part in body:
-                    response.write(part)
-            response.close()
-        finally:
-            self.log.access(response, answer.request, answer.environ, datetime.now() - answer.began)
-            if hasattr(body, "close"):
-                body.close()
-        answer.conn.flush()
-
-    def _end(self, answer: Answer) -> None:
-        try:
-            self.cfg.post_request(self, answer.request, answer.environ, answer.response)
-        except Exception:  # whatever an operator's hook raises
-            self.log.exception("Exception in post_request hook")
 
     def _keep(self, conn: Connection) -> None:
         """Look for what a client asks next, or take it up where it has asked already."""

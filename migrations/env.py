@@ -26,7 +26,8 @@ SEQUENCES = text(
 def run() -> None:
     engine = engine_of_migrations()
     with budget.of(LONGEST), engine.connect() as connection:
-        context.configure(connection=connection, target_metadata=db.metadata, render_as_batch=True)
+        options = {"render_as_batch": True, "transactional_ddl": True}  # which SQLite can do, too
+        context.configure(connection=connection, target_metadata=db.metadata, **options)
         with context.begin_transaction():
             if connection.dialect.name == "postgresql":
                 wait_for_our_turn(connection)

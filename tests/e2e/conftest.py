@@ -26,7 +26,7 @@ from tests.support.service import free_port
 
 Arrive = Callable[..., Person]
 
-PARTS = ("app", "sandbox", "migrations", *(file.name for file in ROOT.glob("*.py")))
+PARTS = ("app", "sandbox", "serving", "migrations", *(file.name for file in ROOT.glob("*.py")))
 
 
 @dataclass

@@ -73,7 +73,7 @@ class JsonLog(Logger):
             "address": environ.get("REMOTE_ADDR"),
             "agent": environ.get("HTTP_USER_AGENT"),
         }
-        logs.say_request(answered, environ.get("latchkey.said", {}))  # by app/http/settling.py
+        logs.say_request(answered, environ.get("latchkey.said", {}))  # by app/http/frame.py
 
 
 logger_class = JsonLog

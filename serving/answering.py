@@ -40,7 +40,10 @@ class Answering(gthread.ThreadWorker):  # type: ignore[misc]
         self._settle: Callable[[Sequence[Any]], None] = lambda _: None
 
     def settles(self, kind: type, settle: Callable[[Sequence[Any]], None]) -> None:
-        """Settle answers of this kind before they are sent: `settle` takes several, and does not raise."""
+        """Settle answers of this kind together: `settle` takes several.
+
+        One that it has left, since it raised, is to settle itself when it is iterated.
+        """
         self._is_unsettled, self._settle = lambda body: isinstance(body, kind), settle
 
     def handle_request(self, req: Any, conn: Connection) -> Any:
@@ -59,8 +62,8 @@ class Answering(gthread.ThreadWorker):  # type: ignore[misc]
         return self._sent(answer)
 
     def _kept(self, answer: Answer) -> bool:
-        """Keep an answer until it is settled, if this worker can; tell whether it is kept."""
-        raise NotImplementedError
+        """Keep an answer to settle it with others; tell whether it is kept. Here each settles itself."""
+        return False
 
     def _keepalive_after(self, conn: Connection, came_of_it: Any) -> Any:
         return LATER if came_of_it is LATER else super()._keepalive_after(conn, came_of_it)

@@ -305,7 +305,10 @@ class Worker(Answering):
             answers, self._unsettled = self._unsettled, []
         self._turn.begin()
         self._take_in_hand([answer.conn for answer in answers])
-        self._settle([answer.body for answer in answers])
+        try:
+            self._settle([answer.body for answer in answers])
+        except Exception:  # whatever it is, it is met again by the one whose fault it is
+            self.log.exception("answers could not be settled together")
         with self._changing:
             self._settled.extend(answers)
             if self._lead.is_mine():

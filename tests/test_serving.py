@@ -26,7 +26,7 @@ APP = """
 import os, time
 from contextlib import nullcontext
 
-WAITS = {"": nullcontext, "kept": nullcontext, "broken": nullcontext}
+WAITS = {kind: nullcontext for kind in ("", "kept", "broken", "odd")}
 
 class Kept:
     together = 1
@@ -43,7 +43,14 @@ class Broken(Kept):
     def __iter__(self):
         raise ValueError
 
+class Odd(Kept):
+    pass
+
+KEPT = {"kept": Kept, "broken": Broken, "odd": Odd}
+
 def settle(answers):
+    if any(isinstance(answer, Odd) for answer in answers):
+        raise ValueError
     for answer in answers:
         answer.together = len(answers)
 
@@ -52,8 +59,8 @@ def app(environ, start_response):
     with WAITS[kind]():
         time.sleep(float(seconds or 0))
     body = str(os.getpid()).encode().rjust(int(environ["QUERY_STRING"] or 0))
-    if kind in ("kept", "broken"):
-        return (Kept if kind == "kept" else Broken)(start_response, body)
+    if kind in KEPT:
+        return KEPT[kind](start_response, body)
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return read_after(body, environ["wsgi.input"])
 
@@ -306,6 +313,15 @@ def test_an_answer_that_breaks_when_it_is_sent_is_told_to_its_client_alone(alone
             client.send("broken/0.002" if place == 4 else "kept/0.002")
         assert crowd[4].socket.recv(100).startswith(b"HTTP/1.1 500")
         assert all(client.read()[1] for place, client in enumerate(crowd) if place != 4)
+
+
+def test_where_answers_cannot_be_settled_together_each_is_sent_by_itself(alone: Gunicorn) -> None:
+    with clients(alone, 8) as crowd:
+        worker = crowd[0].ask()
+        for place, client in enumerate(crowd):
+            client.send("odd/0.002" if place == 4 else "kept/0.002")
+        assert {client.read() for client in crowd} == {(worker, True)}
+        assert crowd[0].ask() == worker
 
 
 def test_clients_that_leave_before_their_answers_are_forgotten(alone: Gunicorn) -> None:

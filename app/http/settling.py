@@ -64,7 +64,8 @@ class Unsettled:
         self.close()
         begun: list[Any] = []
         with logs.bound(**self._environ[SAID]), self.app.request_context(self._environ):
-            response = self.app.finalize_request(self.app.handle_user_exception(error))
+            failed = self.app.handle_user_exception(error)
+            response = self.app.finalize_request(failed, from_error_handler=True)
             self._body = response(self._environ, _held_in(begun, self._environ))
         self._begun = begun
 

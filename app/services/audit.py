@@ -28,7 +28,8 @@ import logs
 from app.errors import UserNotFound
 from app.extensions import db, direct, reading, settings
 from app.models import AuditEvent, User, now
-from app.models.direct import Statement, Steps, Transaction, adding, relaxing
+from app.models.adding import adding
+from app.models.direct import Statement, Steps, Transaction, relaxing
 from app.usernames import key_if_possible
 from app.waiting import waiting
 

@@ -285,7 +285,6 @@ class Worker(Answering):
         with self._changing:
             if not self._lead.is_mine():
                 return False
-            self._under_way.remove(answer.conn)
             self._unsettled.append(answer)
             return True
 

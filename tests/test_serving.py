@@ -32,10 +32,11 @@ class Kept:
     together = 1
 
     def __init__(self, start_response, body):
-        self.start_response, self.body = start_response, body
+        self.start_response, self.body, self.company = start_response, body, str(has_company())
 
     def __iter__(self):
         fields = [("Content-Length", str(len(self.body))), ("Together", str(self.together))]
+        fields.append(("Company", self.company))
         self.start_response("200 OK", fields)
         return iter([self.body])
 
@@ -77,6 +78,7 @@ def post_worker_init(worker):
     import small, time
     computed = lambda: (time.sleep(0.6), worker.brief())[1]
     small.WAITS.update(long=worker.long, brief=worker.brief, computed=computed)
+    small.has_company = worker.has_company
     worker.settles(small.Kept, small.settle)
 """
 
@@ -109,7 +111,7 @@ class Client:
         head = list(takewhile(str.strip, map(bytes.decode, self._answers)))
         assert head and head[0].startswith("HTTP/1.1 200"), head
         fields = dict(line.lower().strip().split(": ", 1) for line in head[1:])
-        self.settled_together = int(fields.get("together", 0))
+        self.settled_together, self.company = int(fields.get("together", 0)), fields.get("company")
         return int(self._answers.read(int(fields["content-length"]))), fields["connection"] != "close"
 
     def ask(self, seconds: float | str = 0) -> int:
@@ -282,7 +284,7 @@ def test_an_answer_that_takes_long_holds_nobody_up(alone: Gunicorn, how: tuple[i
 
 
 def test_answers_that_are_kept_are_settled_together(alone: Gunicorn) -> None:
-    together: Counter[int] = Counter()
+    together, accompanied = Counter[int](), 0
     with clients(alone, 8) as crowd:
         for _ in range(20):
             for client in crowd:
@@ -290,7 +292,10 @@ def test_answers_that_are_kept_are_settled_together(alone: Gunicorn) -> None:
             for client in crowd:
                 client.read()
                 together[client.settled_together] += 1
-    assert max(together) > 3
+                accompanied += client.company == "true"
+        crowd[0].ask("kept/0")
+        assert (crowd[0].settled_together, crowd[0].company) == (1, "false")
+    assert max(together) > 3 and accompanied > 40
     assert all(many % size == 0 for size, many in together.items()), "each knows of all others"
 
 
@@ -423,8 +428,8 @@ def test_whose_time_is_over_before_its_turn_comes_is_served_no_more(tmp_path: Pa
             slow.send(3)
             time.sleep(0.1)
             late.send()
-            with pytest.raises(ConnectionResetError):
-                late.socket.recv(1)
+            with contextlib.suppress(ConnectionResetError):
+                assert late.socket.recv(1) == b""
             assert first.read() and slow.read()
         assert started.get("/").status_code == 200
         assert not [line for line in started.lines() if line["level"] == "error"]

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select, text
+from sqlalchemy import BigInteger, String, bindparam, delete, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.extensions import db, direct
@@ -107,3 +107,25 @@ def test_a_connection_that_was_lost_is_replaced(service: Running) -> None:
         assert lost.value.connection_invalidated
         for _ in range(20):
             assert browser_sessions.load("before") == b"data"
+
+
+def test_a_statement_takes_values_of_every_size_and_none(alone: Running) -> None:
+    given = bindparam("wide", type_=BigInteger()), bindparam("text", type_=String())
+    echo = Statement(select(*given))
+    asked: list[tuple[int | None, str | None]] = [(1, "a"), (2**40, None), (None, "b"), (1, None), (1, "a")]
+    with alone.app.app_context():
+        assert [tuple(direct.all(echo, wide=wide, text=text)[0]) for wide, text in asked] == asked
+        assert db.engine.pool.checkedin() == 1, "it was not the same connection"  # type: ignore[attr-defined]
+
+
+def test_what_one_statement_found_is_not_in_the_rows_of_another(alone: Running) -> None:
+    many = Statement(select(Service.name, Service.enabled).where(Service.name != bindparam("but")))
+    few = Statement(select(Service.enabled, Service.id).where(Service.name == bindparam("one")))
+    with alone.app.app_context():
+        for but in ("spotify", "github", "spotify"):
+            names = {row[0] for row in direct.all(many, but=but)}
+            assert names == set(db.session.scalars(select(Service.name).where(Service.name != but)))
+            [[enabled, _]] = direct.all(few, one=but)
+            assert enabled is True or enabled == 1
+            assert direct.all(few, one="none of ours") == []
+            db.session.rollback()

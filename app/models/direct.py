@@ -53,6 +53,8 @@ def _postgresql(element: relaxing, compiler: Any, **kwargs: Any) -> str:
 class Way(Protocol):
     """How one kind of database does on a connection of its driver what is asked here."""
 
+    dialect: Dialect  # that statements are compiled for
+
     def is_good(self, entry: ConnectionPoolEntry) -> bool:
         """Tell whether a connection that was at rest may be used."""
 
@@ -143,7 +145,7 @@ class Direct:
     """Runs statements on connections of an engine's pool. Raises what a session would raise."""
 
     def __init__(self, engine: Engine, way: Way) -> None:
-        self._engine, self._dialect, self._way = engine, engine.dialect, way
+        self._engine, self._dialect, self._way = engine, way.dialect, way
 
     def all(self, statement: Statement, /, *, forced: bool = True, **values: Any) -> list[Row]:
         """Return the rows of a statement that reads. It may write, too, where it is `relaxing`."""

@@ -18,7 +18,8 @@ from psycopg.abc import RV, PQGen, PQGenConn
 from psycopg.errors import ConnectionTimeout, _WaitTimeout
 from psycopg.pq import ExecStatus, TransactionStatus
 from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import Engine, event
+from sqlalchemy import Dialect, Engine, event
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -27,14 +28,15 @@ from app.waiting import waiting
 from .breaker import Breaker
 from .budget import TooLong
 from .direct import Compiled
+from .prepared import Statements
 
 CONNECT = 3.0  # seconds, for all addresses of the host together
 REST = 5.0  # seconds after which an idle connection is asked whether it still leads anywhere
 PING = 1.0  # seconds for its answer
 LATE = 0.002  # seconds: who waits for a quick server keeps the turn, which costs less than to change threads
-FEW = 20  # rows, at most, that a connection keeps of what a statement found last
 
 _RELAX = "SET LOCAL synchronous_commit TO off"
+_BEGIN = {True: b"BEGIN", False: f"BEGIN; {_RELAX}".encode()}  # forced or not
 
 OPTIONS = {
     "connect_args": {
@@ -63,7 +65,7 @@ class BoundedConnection(psycopg.Connection[Any]):
         super().__init__(*args, **kwargs)
         self._used_at = monotonic()
         self._answers_late = False
-        self._cursors: dict[str, psycopg.Cursor[Any]] = {}  # by what they have run
+        self.statements = Statements(self)
 
     @classmethod
     def _connect_gen(cls, conninfo: str = "") -> PQGenConn[Self]:
@@ -92,27 +94,6 @@ class BoundedConnection(psycopg.Connection[Any]):
             raise TooLong("it did not answer in time") from None
         self._answers_late = self._used_at > begun + LATE
         return result
-
-    def ask(self, asked: Compiled, values: Any) -> list[Any]:
-        """Return the rows of a statement, by the cursor that ran it before.
-
-        That one knows how each of its values is written and read. A cursor keeps its rows, so one of many
-        is not kept.
-        """
-        cursor = self._cursors.pop(asked.text, None) or self.cursor()
-        cursor.execute(asked.text, values)
-        rows = cursor.fetchall() if asked.returns else []
-        if len(rows) <= FEW:
-            self._cursors[asked.text] = cursor
-        return rows
-
-    def ask_alone(self, asked: Compiled, values: Any) -> list[Any]:
-        """Do it as a transaction of its own, which the server begins and commits by itself."""
-        self._autocommit = True
-        try:
-            return self.ask(asked, values)
-        finally:
-            self._autocommit = False
 
     def rollback(self) -> None:
         """Roll back, or close: the server rolls back for whoever is gone."""
@@ -145,23 +126,25 @@ class BoundedConnection(psycopg.Connection[Any]):
 class Way:
     """What app/models/direct.py asks of a connection."""
 
+    # Values have numbers, as on the server itself.
+    dialect: Dialect = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+
     def is_good(self, entry: ConnectionPoolEntry) -> bool:
         return cast(BoundedConnection, entry.dbapi_connection).leads_somewhere()
 
     def ask(self, driver: BoundedConnection, asked: Compiled, values: Any) -> list[Any]:
-        return driver.ask(asked, values)
+        return driver.statements.run(asked.text, values)
 
     def ask_alone(
         self, driver: BoundedConnection, asked: Compiled, values: Any, *, writes: bool, forced: bool
     ) -> list[Any]:
-        return driver.ask_alone(asked, values)
+        return driver.statements.run(asked.text, values)  # the server makes a transaction of it
 
     @contextmanager
     def transaction(self, driver: BoundedConnection, *, forced: bool) -> Iterator[BoundedConnection]:
-        if not forced:
-            driver.execute(_RELAX)
+        driver.statements.command(_BEGIN[forced])
         yield driver
-        driver.commit()
+        driver.statements.command(b"COMMIT")
 
 
 def listen(engine: Engine) -> Way:

@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Dialect, Engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -75,8 +75,8 @@ def file_of(url: str | URL) -> Path | None:
 class Way:
     """What app/models/direct.py asks of a connection. Here, sessions begin as it does."""
 
-    def __init__(self, path: Path | None) -> None:
-        self._breaker, self._path = Breaker(), path
+    def __init__(self, path: Path | None, dialect: Dialect) -> None:
+        self.dialect, self._path, self._breaker = dialect, path, Breaker()
         # A database in memory is one connection's, and that one thread's.
         self._line = Line(_begin, self._breaker, most=MOST if path else 0)
 
@@ -157,7 +157,7 @@ def _when_free(ask: Callable[[], Found], seconds: float) -> Found:
 def listen(engine: Engine) -> Way:
     """Make transactions begin where SQLAlchemy says, as what they are, and on the file that the URL names."""
     path = file_of(engine.url)
-    way = Way(path)
+    way = Way(path, engine.dialect)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "checkin", _let_statements_be_alone)
     event.listen(engine, "begin", way.begin_session)

@@ -12,6 +12,8 @@ from flask import Flask
 from sqlalchemy import event
 
 from app.extensions import db
+from app.models.postgresql import BoundedConnection
+from app.models.prepared import Statements
 
 Asked = tuple[str, Any]  # the statement, and its parameters if they do not stand in it
 
@@ -28,13 +30,19 @@ def noted(app: Flask) -> Iterator[list[Asked]]:
             note(query, params)
             return super().execute(query, params, **options)
 
+    class NotingStatements(Statements):
+        def run(self, text: str, values: Any) -> Any:
+            note(text, values)
+            return super().run(text, values)
+
     def note(query: str, params: Any = None) -> None:
         if not _NOT_COUNTED.match(query):
             found.append((query, params))
 
     def listen(connection: Any, _record: Any) -> None:
-        if isinstance(connection, psycopg.Connection):
+        if isinstance(connection, BoundedConnection):
             connection.cursor_factory = Noting
+            connection.statements = NotingStatements(connection)
         else:
             connection.set_trace_callback(note)
 
@@ -54,7 +62,9 @@ def plan_of(app: Flask, asked: Asked) -> str:
     statement, parameters = asked
     with app.app_context(), db.engine.connect() as connection:
         word = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
-        cursor = connection.connection.cursor()
+        driver: Any = connection.connection.driver_connection
+        counts = isinstance(driver, psycopg.Connection) and isinstance(parameters, list)
+        cursor = psycopg.RawCursor(driver) if counts else driver.cursor()
         cursor.execute(word + statement, *([parameters] if parameters else []))
         return "\n".join(str(row[-1]) for row in cursor.fetchall())
 

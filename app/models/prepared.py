@@ -1,0 +1,76 @@
+"""Statements that PostgreSQL has parsed for a connection, run by the parts psycopg's cursors are made of.
+
+A cursor looks for names in the text, counts how often that ran, and finds out anew how its rows are read:
+a third of what a quick statement costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+import psycopg
+from psycopg import adapt, generators
+from psycopg.abc import Transformer
+from psycopg.adapt import PyFormat
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus, Format
+from psycopg.pq.abc import PGresult
+
+_GOOD = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
+_ANY = [PyFormat.AUTO] * 100  # how each of so many values is written: as psycopg knows best
+
+
+class Statements:
+    """Those of one connection, by their texts and the types of their values."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+        self._writes: Transformer = adapt.Transformer(connection)
+        self._known: dict[tuple[str, tuple[int, ...] | None], _Parsed] = {}
+        self._numbers = count()
+
+    def run(self, text: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement with `$1`, `$2` in it. Raises what psycopg raises."""
+        given = self._writes.dump_sequence(values, _ANY[: len(values)])
+        known = self._known.get((text, self._writes.types)) or self._parse(text, self._writes.types)
+        pgconn = self._connection.pgconn
+        pgconn.send_query_prepared(known.name, given, self._writes.formats, Format.BINARY)
+        return known.rows(self._result())
+
+    def command(self, text: bytes) -> None:
+        """Run one or several statements that have no values, and return nothing."""
+        self._connection.pgconn.send_query(text)
+        self._result()
+
+    def _parse(self, text: str, types: tuple[int, ...] | None) -> _Parsed:
+        parsed = _Parsed(b"latchkey_%d" % next(self._numbers), adapt.Transformer(self._connection))
+        self._connection.pgconn.send_prepare(parsed.name, text.encode(), types)
+        self._result()
+        self._known[text, types] = parsed
+        return parsed
+
+    def _result(self) -> PGresult:
+        """Return the last result that comes. Raises the first error of them."""
+        results: list[PGresult] = self._connection.wait(generators.execute(self._connection.pgconn))
+        for result in results:
+            if result.status not in _GOOD:
+                raise error_from_result(result)
+        return results[-1]
+
+
+class _Parsed:
+    """A statement that the server knows by this name, and what reads its rows."""
+
+    __slots__ = ("_has_run", "_reads", "name")
+
+    def __init__(self, name: bytes, reads: Transformer) -> None:
+        self.name, self._reads, self._has_run = name, reads, False
+
+    def rows(self, result: PGresult) -> list[tuple[Any, ...]]:
+        self._reads.set_pgresult(result, set_loaders=not self._has_run)
+        self._has_run = True
+        rows: list[tuple[Any, ...]] = self._reads.load_rows(0, result.ntuples, tuple)
+        self._reads.set_pgresult(None, set_loaders=False)  # or it would keep them
+        return rows

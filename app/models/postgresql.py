@@ -48,6 +48,7 @@ OPTIONS = {
             " -c enable_seqscan=off -c jit=off"
         ),
         "application_name": "latchkey",
+        "prepare_threshold": None,  # psycopg's own would end, with each rollback, those of prepared.py
         "keepalives_idle": 30,  # so that the kernel notices when an idle connection leads nowhere
         "keepalives_interval": 5,
         "keepalives_count": 3,

@@ -34,10 +34,15 @@ class Statements:
     def run(self, text: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Return the rows of a statement with `$1`, `$2` in it. Raises what psycopg raises."""
         given = self._writes.dump_sequence(values, _ANY[: len(values)])
-        known = self._known.get((text, self._writes.types)) or self._parse(text, self._writes.types)
+        key = text, self._writes.types
+        known = self._known.get(key) or self._parse(*key)
         pgconn = self._connection.pgconn
         pgconn.send_query_prepared(known.name, given, self._writes.formats, Format.BINARY)
-        return known.rows(self._result())
+        try:
+            return known.rows(self._result())
+        except psycopg.DatabaseError:
+            self._known.pop(key)  # the server may have forgotten it, or its tables have changed
+            raise
 
     def command(self, text: bytes) -> None:
         """Run one or several statements that have no values, and return nothing."""

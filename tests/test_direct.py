@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.extensions import db, direct
 from app.models import BrowserSession, Service
-from app.models.direct import Statement
+from app.models.direct import Statement, Steps
 from app.services import browser_sessions
 from tests.support.service import Service as Running
 from tests.support.service import StartService
@@ -69,9 +69,33 @@ def test_a_transaction_that_raises_is_undone(service: Running) -> None:
     with service.app.app_context():
         browser_sessions.save("undone", b"data", LIFE)
         with pytest.raises(ZeroDivisionError), direct.transaction() as under_way:
-            assert under_way.all(dropping)
+            assert under_way.first(dropping)
             raise ZeroDivisionError
     assert kept(service, "undone") == b"data"
+
+
+def test_what_the_last_statement_meets_undoes_the_others(alone: Running) -> None:
+    dropping = Statement(delete(BrowserSession).returning(BrowserSession.id))
+    again = text("INSERT INTO services SELECT * FROM services")
+    with alone.app.app_context():
+        browser_sessions.save("undone", b"data", LIFE)
+        for _ in range(2):
+            with pytest.raises(IntegrityError), direct.transaction() as under_way:
+                assert under_way.first(dropping)
+                under_way.end(Steps(again, postgresql=again))
+            assert db.engine.pool.checkedin() == 1, "it was not the same connection"  # type: ignore[attr-defined]
+    assert kept(alone, "undone") == b"data"
+
+
+def test_a_transaction_may_have_one_statement_or_none(service: Running) -> None:
+    dropping = delete(BrowserSession).where(BrowserSession.id == "one").returning(BrowserSession.id)
+    with service.app.app_context():
+        browser_sessions.save("one", b"data", LIFE)
+        with direct.transaction():
+            pass
+        with direct.transaction() as under_way:
+            assert under_way.end(Steps(dropping, postgresql=dropping))
+    assert kept(service, "one") is None
 
 
 def test_what_the_database_refuses_is_raised_as_by_a_session(service: Running) -> None:
@@ -101,8 +125,10 @@ def test_a_connection_comes_back_whatever_happens(service: Running) -> None:
 def test_a_connection_that_was_lost_is_replaced(service: Running) -> None:
     with service.app.app_context():
         browser_sessions.save("before", b"data", LIFE)
+        with db.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
         with pytest.raises(DBAPIError) as lost, direct.transaction() as under_way:
-            under_way._driver.close()
+            driver.close()
             under_way.all(Statement(delete(BrowserSession)))
         assert lost.value.connection_invalidated
         for _ in range(20):

@@ -58,8 +58,8 @@ class Way(Protocol):
     def is_good(self, entry: ConnectionPoolEntry) -> bool:
         """Tell whether a connection that was at rest may be used."""
 
-    def ask(self, driver: Any, asked: Compiled, values: Any) -> list[Row]:
-        """Run a statement in the transaction that has begun."""
+    def ask(self, driver: Any, asked: Compiled, values: Any, *, last: bool) -> list[Row]:
+        """Run a statement in the transaction that has begun; after the last one it may be committed."""
 
     def ask_alone(
         self, driver: Any, asked: Compiled, values: Any, *, writes: bool, forced: bool
@@ -168,7 +168,7 @@ class Direct:
         if len(each) == 1:
             return self.write(each[0], forced=forced, **values)
         with self.transaction(forced=forced) as under_way:
-            return under_way.run(steps, **values)
+            return under_way.end(steps, **values)
 
     @contextmanager
     def transaction(self, *, forced: bool = True) -> Iterator[Transaction]:
@@ -266,25 +266,28 @@ class _Lent:
 
 
 class Transaction:
-    """What has begun on one connection."""
+    """What begins on one connection with the first statement."""
 
     def __init__(self, driver: Any, dialect: Dialect, way: Way) -> None:
         self._driver, self._dialect, self._way = driver, dialect, way
 
     def all(self, statement: Statement, /, **values: Any) -> list[Row]:
-        asked = statement.compiled(self._dialect)
-        return asked.converted(self._way.ask(self._driver, asked, asked.parameters(values)))
-
-    def run(self, steps: Steps, /, **values: Any) -> list[Row]:
-        """Run all of these steps; return what the last one returns."""
-        found: list[Row] = []
-        for step in steps.on(self._dialect):
-            found = self.all(step, **values)
-        return found
+        return self._ask(statement, values, last=False)
 
     def first(self, statement: Statement, /, **values: Any) -> Row | None:
         rows = self.all(statement, **values)
         return rows[0] if rows else None
+
+    def end(self, steps: Steps, /, **values: Any) -> list[Row]:
+        """Run these steps, and nothing after them; return what the last one returns."""
+        *others, last = steps.on(self._dialect)
+        for step in others:
+            self._ask(step, values, last=False)
+        return self._ask(last, values, last=True)
+
+    def _ask(self, statement: Statement, values: Mapping[str, Any], *, last: bool) -> list[Row]:
+        asked = statement.compiled(self._dialect)
+        return asked.converted(self._way.ask(self._driver, asked, asked.parameters(values), last=last))
 
 
 def columns_of(model: type[Base]) -> tuple[Column[Any], ...]:

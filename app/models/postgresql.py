@@ -7,7 +7,7 @@ of the kernel or of libpq ends a statement then. The client must look at the clo
 from __future__ import annotations
 
 import select
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from time import monotonic
 from typing import Any, ClassVar, Self, cast
@@ -35,8 +35,7 @@ REST = 5.0  # seconds after which an idle connection is asked whether it still l
 PING = 1.0  # seconds for its answer
 LATE = 0.002  # seconds: who waits for a quick server keeps the turn, which costs less than to change threads
 
-_RELAX = "SET LOCAL synchronous_commit TO off"
-_BEGIN = {True: b"BEGIN", False: f"BEGIN; {_RELAX}".encode()}  # forced or not
+_RELAX = b"SET LOCAL synchronous_commit TO off"
 
 OPTIONS = {
     "connect_args": {
@@ -133,8 +132,8 @@ class Way:
     def is_good(self, entry: ConnectionPoolEntry) -> bool:
         return cast(BoundedConnection, entry.dbapi_connection).leads_somewhere()
 
-    def ask(self, driver: BoundedConnection, asked: Compiled, values: Any) -> list[Any]:
-        return driver.statements.run(asked.text, values)
+    def ask(self, driver: _Begun, asked: Compiled, values: Any, *, last: bool) -> list[Any]:
+        return driver.ask(asked, values, last=last)
 
     def ask_alone(
         self, driver: BoundedConnection, asked: Compiled, values: Any, *, writes: bool, forced: bool
@@ -142,10 +141,29 @@ class Way:
         return driver.statements.run(asked.text, values)  # the server makes a transaction of it
 
     @contextmanager
-    def transaction(self, driver: BoundedConnection, *, forced: bool) -> Iterator[BoundedConnection]:
-        driver.statements.command(_BEGIN[forced])
-        yield driver
-        driver.statements.command(b"COMMIT")
+    def transaction(self, driver: BoundedConnection, *, forced: bool) -> Iterator[_Begun]:
+        begun = _Begun(driver.statements, forced=forced)
+        yield begun
+        begun.commit()
+
+
+class _Begun:
+    """A transaction: it is begun along with its first statement, and may be committed with its last."""
+
+    def __init__(self, statements: Statements, *, forced: bool) -> None:
+        self._statements, self._is_open = statements, False
+        self._before: Sequence[bytes] = (b"BEGIN",) if forced else (b"BEGIN", _RELAX)
+
+    def ask(self, asked: Compiled, values: Any, *, last: bool) -> list[Any]:
+        before, self._before = self._before, ()
+        after = (b"COMMIT",) if last else ()
+        rows = self._statements.run(asked.text, values, before=before, after=after)
+        self._is_open = not last
+        return rows
+
+    def commit(self) -> None:
+        if self._is_open:
+            self._statements.command(b"COMMIT")
 
 
 def listen(engine: Engine) -> Way:
@@ -163,7 +181,7 @@ def listen(engine: Engine) -> Way:
     @event.listens_for(engine, "begin")
     def begin(connection: SqlConnection) -> None:
         if not connection.get_execution_options().get("forced", True):
-            connection.exec_driver_sql(_RELAX)
+            connection.exec_driver_sql(_RELAX.decode())
 
     @event.listens_for(engine, "checkout")
     def look(_connection: Connection, entry: ConnectionPoolEntry, _proxy: Any) -> None:

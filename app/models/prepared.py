@@ -6,17 +6,19 @@ a third of what a quick statement costs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 from typing import Any
 
 import psycopg
 from psycopg import adapt, generators
-from psycopg.abc import Transformer
+from psycopg.abc import PQGen, Transformer
 from psycopg.adapt import PyFormat
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, Format
-from psycopg.pq.abc import PGresult
+from psycopg.pq.abc import PGconn, PGresult
+from psycopg.waiting import Ready, Wait
 
 _GOOD = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 _ANY = [PyFormat.AUTO] * 100  # how each of so many values is written: as psycopg knows best
@@ -31,21 +33,29 @@ class Statements:
         self._known: dict[tuple[str, tuple[int, ...] | None], _Parsed] = {}
         self._numbers = count()
 
-    def run(self, text: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """Return the rows of a statement with `$1`, `$2` in it. Raises what psycopg raises."""
+    def run(
+        self, text: str, values: Sequence[Any], *, before: Sequence[bytes] = (), after: Sequence[bytes] = ()
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement with `$1`, `$2` in it. Raises what psycopg raises.
+
+        Commands before and after it, without values and results, are sent along.
+        """
         given = self._writes.dump_sequence(values, _ANY[: len(values)])
-        key = text, self._writes.types
+        key, formats = (text, self._writes.types), self._writes.formats
         known = self._known.get(key) or self._parse(*key)
         pgconn = self._connection.pgconn
-        pgconn.send_query_prepared(known.name, given, self._writes.formats, Format.BINARY)
+        send = partial(pgconn.send_query_prepared, known.name, given, formats, Format.BINARY)
         try:
-            return known.rows(self._result())
+            if not before and not after:
+                send()
+                return known.rows(self._result())
+            return known.rows(self._in_line(before, send, after)[len(before)])
         except psycopg.DatabaseError:
             self._known.pop(key)  # the server may have forgotten it, or its tables have changed
             raise
 
     def command(self, text: bytes) -> None:
-        """Run one or several statements that have no values, and return nothing."""
+        """Run one statement that has no values, and returns nothing."""
         self._connection.pgconn.send_query(text)
         self._result()
 
@@ -57,12 +67,52 @@ class Statements:
         return parsed
 
     def _result(self) -> PGresult:
-        """Return the last result that comes. Raises the first error of them."""
-        results: list[PGresult] = self._connection.wait(generators.execute(self._connection.pgconn))
-        for result in results:
-            if result.status not in _GOOD:
-                raise error_from_result(result)
-        return results[-1]
+        [result] = self._connection.wait(generators.execute(self._connection.pgconn))
+        return _good(result)
+
+    def _in_line(
+        self, before: Sequence[bytes], send: Callable[[], None], after: Sequence[bytes]
+    ) -> list[PGresult]:
+        """Send all of them at once, and return what comes of each. The first error ends them."""
+        pgconn = self._connection.pgconn
+        try:
+            pgconn.enter_pipeline_mode()
+            for command in before:
+                pgconn.send_query_params(command, None)
+            send()
+            for command in after:
+                pgconn.send_query_params(command, None)
+            pgconn.pipeline_sync()
+            results = self._connection.wait(_until_sync(pgconn))
+            pgconn.exit_pipeline_mode()
+        except BaseException:  # whatever it is: what still comes would be taken for the next answer
+            self._connection.close()
+            raise
+        return [_good(result) for result in results]
+
+
+def _good(result: PGresult) -> PGresult:
+    if result.status not in _GOOD:
+        raise error_from_result(result)
+    return result
+
+
+def _until_sync(pgconn: PGconn) -> PQGen[list[PGresult]]:
+    """Return the results of what was sent in line."""
+    results = list[PGresult]()
+    while pgconn.flush():
+        if (yield Wait.RW) & Ready.R:
+            pgconn.consume_input()
+    while True:
+        while pgconn.is_busy():
+            yield Wait.R
+            pgconn.consume_input()
+        result = pgconn.get_result()
+        if result is None:  # the end of what came of one statement
+            continue
+        if result.status == ExecStatus.PIPELINE_SYNC:
+            return results
+        results.append(result)
 
 
 class _Parsed:

@@ -84,7 +84,9 @@ class Way:
         """Tell whether a connection still is to the file that the URL names."""
         return self._path is None or entry.info["file"] == _identity(self._path)
 
-    def ask(self, driver: WaitingConnection, asked: Compiled, values: Any) -> list[Any]:
+    def ask(
+        self, driver: WaitingConnection, asked: Compiled, values: Any, *, last: bool = False
+    ) -> list[Any]:
         cursor = driver.execute(asked.text, values)
         return cursor.fetchall() if asked.returns else []
 

@@ -29,7 +29,7 @@ from app.errors import UserNotFound
 from app.extensions import db, direct, reading, settings
 from app.models import AuditEvent, User, now
 from app.models.adding import adding
-from app.models.direct import Statement, Steps, Transaction, relaxing
+from app.models.direct import Statement, Steps, relaxing
 from app.usernames import key_if_possible
 from app.waiting import waiting
 
@@ -41,7 +41,6 @@ Event = dict[str, Any]  # what `values` returns
 
 _GIVEN = ("at", "user_id", "actor", "action", "target", "detail", "address", "request_id")
 _EVENTS = adding(AuditEvent, _GIVEN)
-_ADDED = Statement(insert(AuditEvent), given=_GIVEN)  # in a transaction that is as forced as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +70,6 @@ def values(action: str, *, user_id: int | None, target: str, detail: str) -> dic
     """Return an event's values, with who acts, and from where, as of the context: see `record`."""
     described = {"action": action, "target": plain(target)[:320], "detail": plain(detail)}
     return {"at": now(), "user_id": user_id, **described, **_context()}
-
-
-def add(under_way: Transaction, action: str, *, user_id: int, target: str, detail: str = "") -> None:
-    """Do the same as `record` in a transaction of statements without a session."""
-    under_way.all(_ADDED, **values(action, user_id=user_id, target=target, detail=detail))
 
 
 class Gathering:

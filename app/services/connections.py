@@ -101,7 +101,7 @@ def store(
         event = audit.values(
             "connection.add", user_id=user_id, target=f"connection:{id}", detail=fields_of(kept)
         )
-        if not under_way.run(_ADD, most=settings.max_connections_per_user, **event | values_of(row)):
+        if not under_way.end(_ADD, most=settings.max_connections_per_user, **event | values_of(row)):
             raise TooManyConnections
     return Opened(row.id, row.name, row.type, kept)
 

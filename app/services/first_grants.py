@@ -116,7 +116,7 @@ def attach(
         if user is None:
             return None
         shown_id, grant = user[0], _new(user[1], user_id, provider, received)
-        rows = writing.run(_STORING[provider.name], **event | values_of(grant))
+        rows = writing.end(_STORING[provider.name], **event | values_of(grant))
     links = [(row[0], grant.authorized_at, row[1:]) for row in rows if row[0] is not None]
     return (shown_id, grant, links) if rows else None
 

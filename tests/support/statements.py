@@ -31,9 +31,9 @@ def noted(app: Flask) -> Iterator[list[Asked]]:
             return super().execute(query, params, **options)
 
     class NotingStatements(Statements):
-        def run(self, text: str, values: Any) -> Any:
+        def run(self, text: str, values: Any, **along: Any) -> Any:
             note(text, values)
-            return super().run(text, values)
+            return super().run(text, values, **along)
 
     def note(query: str, params: Any = None) -> None:
         if not _NOT_COUNTED.match(query):

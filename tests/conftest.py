@@ -12,6 +12,7 @@ import pytest
 
 from app.services import passwords
 from app.vault import Stretching, Vault
+from app.waiting import waiting
 from tests.support.browser import Agent
 from tests.support.crowd import crowd
 from tests.support.databases import PostgresqlDatabases, SqliteDatabases
@@ -120,6 +121,15 @@ def start_service(
     yield start_one
     for one in started:
         one.close()
+
+
+@pytest.fixture(params=[False, True], ids=["alone", "in company"])
+def company(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the test once as if nobody else were served, and once as if others were, in the same breath.
+
+    Then what an answer owes is stored after its view has returned, together with what others owe.
+    """
+    monkeypatch.setattr(waiting, "has_company", lambda: request.param)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from app.extensions import db
 from app.services import browser_sessions
 from app.services.beginning import MOST_PER_BROWSER
+from app.waiting import waiting
 from tests.conftest import start
 from tests.support.browser import Agent
 from tests.support.crowd import LARGE
@@ -113,6 +114,29 @@ def test_a_start_makes_room_by_a_second_statement_alone(crowded: Service, writer
     with noted(crowded.app) as asked:
         agent.start(writer, "spotify")
     assert len(asked) == (2 if "postgresql" in crowded.environ["DATABASE_URL"] else 3), asked
+    check_plans(crowded, asked)
+
+
+def test_a_start_in_company_leaves_its_rows_to_one_transaction(
+    crowded: Service, writer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "has_company", lambda: True)
+    with noted(crowded.app) as asked:
+        Agent(crowded).start(writer, "github")
+    firsts = [" ".join(statement.split()[:3]) for statement, _ in asked]
+    assert firsts == ["SELECT users.id FROM", "INSERT INTO flows", "INSERT INTO sessions"]
+    check_plans(crowded, asked)
+
+
+def test_an_addition_in_company_is_read_for_and_left_to_one_transaction(
+    crowded: Service, writer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "postgresql" not in crowded.environ["DATABASE_URL"]:
+        return  # it has no ids to reserve
+    monkeypatch.setattr(waiting, "has_company", lambda: True)
+    with noted(crowded.app) as asked:
+        assert add(writer) == 201
+    assert len(asked) == 2 and "nextval" in asked[0][0], asked
     check_plans(crowded, asked)
 
 

@@ -18,7 +18,7 @@ from app.schemas.connections import (
 )
 from app.schemas.dumping import dump_of
 from app.schemas.wire import MessageSchema
-from app.services import connections, listing
+from app.services import connections, listing, storing
 from app.services.listing import Opened
 from app.services.service_keys import Scope
 from app.services.standing import Caller
@@ -37,7 +37,7 @@ _dump_listed = dump_of(ListedConnectionSchema())
 @reads(AddConnectionSchema)
 @writes(ConnectionSchema, 201)
 def add(caller: Caller, body: dict[str, Any]) -> Any:
-    return connections.add(caller=caller, **body)
+    return storing.add(caller=caller, **body)
 
 
 @blueprint.get("/get/connection/<row_id:id>")

@@ -99,11 +99,11 @@ class _SafeInterface(ServerSideSessionInterface):
         if not session.modified:
             return
         session.modified = False  # a failure here is answered by a response that would be saved again
-        with _answering():
+        with answering():
             super().save_session(app, session, response)
 
     def regenerate(self, session: Any) -> None:
-        with _answering():
+        with answering():
             super().regenerate(session)
 
     def should_set_storage(self, app: Flask, session: Any) -> bool:
@@ -116,7 +116,7 @@ class _SafeInterface(ServerSideSessionInterface):
         return datetime.now(UTC) + app.permanent_session_lifetime
 
     def _load(self, sid: str | None) -> tuple[str, dict[str, Any]]:
-        with _answering():
+        with answering():
             data = self._retrieve_session_data(self._get_store_id(sid)) if sid else None
         if sid is None or data is None:
             return self._generate_sid(self.sid_length), {}
@@ -165,7 +165,8 @@ class _NeverPickle(MsgSpecSerializer):
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
+def answering() -> Iterator[None]:
+    """Say SessionsUnavailable where the store does not answer."""
     try:
         yield
     except (SQLAlchemyError, RedisError) as error:

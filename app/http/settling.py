@@ -1,4 +1,4 @@
-"""Answers that tell a secret: none begins before the events that tell of it are committed.
+"""Answers that owe something: none begins before the event of its secret, or its session, is stored.
 
 The server learns nothing of such an answer before, not even its status (PEP 3333 lets an application begin
 when it is iterated). A server that has several of them may settle them together, with one commit: `serving`
@@ -8,17 +8,19 @@ does. Any other one iterates each, which settles it alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from flask import Flask
 
 import logs
+from app.errors import SessionsUnavailable
 from app.models import budget, trouble
 from app.models.budget import Budget
-from app.services import audit
-from app.services.audit import Event
+from app.services import paying
+from app.services.owing import Owed, Owing
 
-from . import metrics
+from . import metrics, sessions
 
 SAID = "latchkey.said"  # in a request's environment: what log and audit say of it
 
@@ -29,16 +31,16 @@ Serve = Callable[[Any, Start], Iterable[bytes]]
 def answer(app: Flask, serve: Serve, environ: Any, start: Start, left: Budget) -> Iterable[bytes]:
     """Serve a request; return an answer that has begun, or one that is Unsettled."""
     begun: list[Any] = []
-    with audit.Gathering() as events:
+    with Owing() as owed:
         body = serve(environ, _held_in(begun, environ))
-    if events:
-        return Unsettled(app, environ, start, begun, body, events, left)
+    if owed:
+        return Unsettled(app, environ, start, begun, body, owed, left)
     start(*begun)
     return body
 
 
 class Unsettled:
-    """An answer, and the events that are committed before it begins. `left` is for its database work."""
+    """An answer, and what it owes before it begins. `left` is for its database work."""
 
     def __init__(
         self,
@@ -47,10 +49,10 @@ class Unsettled:
         start: Start,
         begun: list[Any],
         body: Iterable[bytes],
-        events: Sequence[Event],
+        owed: Owed,
         left: Budget,
     ) -> None:
-        self.app, self.events, self.left = app, events, left
+        self.app, self.owed, self.left = app, owed, left
         self._environ, self._start = environ, start
         self._begun, self._body = begun, body
         self._is_settled = False
@@ -80,15 +82,29 @@ class Unsettled:
 
 
 def settle(answers: Sequence[Unsettled]) -> None:
-    """Commit the events of some answers of one application, and let each begin: as it is, or as a failure."""
+    """Store what some answers of one application owe, and let each begin: as it is, or as a failure."""
+    for some in (
+        [answer for answer in answers if not answer.owed.sessions],
+        [answer for answer in answers if answer.owed.sessions],
+    ):
+        if some:
+            _settle(some)
+
+
+def _settle(answers: Sequence[Unsettled]) -> None:
     try:
         with answers[0].app.app_context(), budget.of(max(answer.left.left for answer in answers)):
-            audit.commit([event for answer in answers for event in answer.events])
+            _pay([answer.owed for answer in answers])
     except Exception as error:  # whatever it is, no secret leaves
         _fail(answers, error)
     else:
         for answer in answers:
             answer.begin()
+
+
+def _pay(owed: Sequence[Owed]) -> None:
+    with sessions.answering() if any(each.sessions for each in owed) else nullcontext():
+        paying.pay(owed)
 
 
 def _held_in(begun: list[Any], environ: Any) -> Any:
@@ -103,7 +119,8 @@ def _held_in(begun: list[Any], environ: Any) -> Any:
 
 def _fail(answers: Sequence[Unsettled], error: Exception) -> None:
     """Let all of them fail, unless the fault may be with one: then each is settled by itself."""
-    if len(answers) > 1 and trouble.of(error) is None:
+    may_be_of_one = trouble.of(error) is None and not isinstance(error, SessionsUnavailable)
+    if len(answers) > 1 and may_be_of_one:
         for answer in answers:
             settle([answer])
         return

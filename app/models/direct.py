@@ -54,6 +54,7 @@ class Way(Protocol):
     """How one kind of database does on a connection of its driver what is asked here."""
 
     dialect: Dialect  # that statements are compiled for
+    reserves_ids: bool  # of rows that are stored later
 
     def is_good(self, entry: ConnectionPoolEntry) -> bool:
         """Tell whether a connection that was at rest may be used."""
@@ -68,6 +69,9 @@ class Way(Protocol):
 
     def transaction(self, driver: Any, *, forced: bool) -> AbstractContextManager[Any]:
         """Write in one transaction, committed after the block; give the connection that it is on."""
+
+    def ask_together(self, driver: Any, each: Sequence[tuple[Compiled, Any]], *, forced: bool) -> None:
+        """Run statements that write, each with its values, as one transaction."""
 
 
 class Statement:
@@ -147,6 +151,11 @@ class Direct:
     def __init__(self, engine: Engine, way: Way) -> None:
         self._engine, self._dialect, self._way = engine, way.dialect, way
 
+    @property
+    def reserves_ids(self) -> bool:
+        """Whether the database gives ids of rows that are stored later."""
+        return self._way.reserves_ids
+
     def all(self, statement: Statement, /, *, forced: bool = True, **values: Any) -> list[Row]:
         """Return the rows of a statement that reads. It may write, too, where it is `relaxing`."""
         return self._alone(statement, values, writes=False, forced=forced)
@@ -161,6 +170,18 @@ class Direct:
         Unless it is `forced`, a machine that fails may lose it within a second.
         """
         return self._alone(statement, values, writes=True, forced=forced)
+
+    def write_together(
+        self, *these: tuple[Statement, Sequence[Mapping[str, Any]]], forced: bool = True
+    ) -> None:
+        """Run each statement for each of its rows, all in one transaction."""
+        each = [(statement.compiled(self._dialect), row) for statement, rows in these for row in rows]
+        made = [(asked, asked.parameters({**row, RELAXED: not forced})) for asked, row in each]
+        with _Lent(self._engine, self._way) as driver:
+            if len(made) == 1:
+                self._way.ask_alone(driver, *made[0], writes=True, forced=forced)
+            else:
+                self._way.ask_together(driver, made, forced=forced)
 
     def run(self, steps: Steps, /, *, forced: bool = True, **values: Any) -> list[Row]:
         """Run steps, which are committed when this returns; return what the last one returns."""

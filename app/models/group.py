@@ -17,7 +17,7 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from copy import copy
 from threading import Lock
 from time import monotonic
@@ -163,16 +163,20 @@ class Unit:
         self.turn.acquire()
 
     def __enter__(self) -> Any:
-        """Give up the thread's turn to serve: who has SQLite's lock must not wait for those who serve."""
+        """Who has SQLite's lock must not wait for those who serve: it keeps its turn, or waits without."""
         with self._line.breaker.asking() as seconds:
             has_turn = self._line.take(self)
-            self._outside = waiting.brief() if has_turn else waiting.long()
+            self._outside = self._giving_way() if has_turn else waiting.long()
             self._outside.__enter__()
             try:
                 return self._entered(has_turn, seconds).driver
             except BaseException:  # whatever it is, the thread must be where it was
                 self._outside.__exit__(None, None, None)
                 raise
+
+    def _giving_way(self) -> AbstractContextManager[None]:
+        """Let others run where the disk is waited for."""
+        return waiting.brief() if self.forced else nullcontext()
 
     def _entered(self, has_turn: bool, seconds: float) -> Shared:
         ends = monotonic() + seconds
@@ -250,7 +254,7 @@ class Unit:
         if over is not None:
             shared.wait(over)
             return
-        with waiting.brief():
+        with self._giving_way():
             try:
                 shared.end()
             finally:

@@ -28,7 +28,7 @@ from app.waiting import waiting
 from .breaker import Breaker
 from .budget import TooLong
 from .direct import Compiled
-from .prepared import Statements
+from .prepared import BEGIN, COMMIT, Statements
 
 CONNECT = 3.0  # seconds, for all addresses of the host together
 REST = 5.0  # seconds after which an idle connection is asked whether it still leads anywhere
@@ -126,6 +126,7 @@ class BoundedConnection(psycopg.Connection[Any]):
 class Way:
     """What app/models/direct.py asks of a connection."""
 
+    reserves_ids = True
     # Values have numbers, as on the server itself.
     dialect: Dialect = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
@@ -146,24 +147,29 @@ class Way:
         yield begun
         begun.commit()
 
+    def ask_together(
+        self, driver: BoundedConnection, each: Sequence[tuple[Compiled, Any]], *, forced: bool
+    ) -> None:
+        driver.statements.run_together([(asked.text, values) for asked, values in each])
+
 
 class _Begun:
     """A transaction: it is begun along with its first statement, and may be committed with its last."""
 
     def __init__(self, statements: Statements, *, forced: bool) -> None:
         self._statements, self._is_open = statements, False
-        self._before: Sequence[bytes] = (b"BEGIN",) if forced else (b"BEGIN", _RELAX)
+        self._before: Sequence[bytes] = (BEGIN,) if forced else (BEGIN, _RELAX)
 
     def ask(self, asked: Compiled, values: Any, *, last: bool) -> list[Any]:
         before, self._before = self._before, ()
-        after = (b"COMMIT",) if last else ()
+        after = (COMMIT,) if last else ()
         rows = self._statements.run(asked.text, values, before=before, after=after)
         self._is_open = not last
         return rows
 
     def commit(self) -> None:
         if self._is_open:
-            self._statements.command(b"COMMIT")
+            self._statements.command(COMMIT)
 
 
 def listen(engine: Engine) -> Way:

@@ -15,12 +15,18 @@ import psycopg
 from psycopg import adapt, generators
 from psycopg.abc import PQGen, Transformer
 from psycopg.adapt import PyFormat
-from psycopg.errors import error_from_result
+from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName, error_from_result
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.waiting import Ready, Wait
 
+Send = Callable[[], None]
+
+BEGIN, COMMIT = b"BEGIN", b"COMMIT"
+
 _GOOD = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
+# A pooler has reset the connection; a migration has changed what a statement returns.
+_OUTDATED = (InvalidSqlStatementName, FeatureNotSupported)
 _ANY = [PyFormat.AUTO] * 100  # how each of so many values is written: as psycopg knows best
 
 
@@ -40,24 +46,27 @@ class Statements:
 
         Commands before and after it, without values and results, are sent along.
         """
-        given = self._writes.dump_sequence(values, _ANY[: len(values)])
-        key, formats = (text, self._writes.types), self._writes.formats
-        known = self._known.get(key) or self._parse(*key)
-        pgconn = self._connection.pgconn
-        send = partial(pgconn.send_query_prepared, known.name, given, formats, Format.BINARY)
-        try:
-            if not before and not after:
-                send()
-                return known.rows(self._result())
-            return known.rows(self._in_line(before, send, after)[len(before)])
-        except psycopg.DatabaseError:
-            self._known.pop(key)  # the server may have forgotten it, or its tables have changed
-            raise
+        known, send = self._ready(text, values)
+        if before or after:
+            return known.rows(self._in_line(before, [send], after)[len(before)])
+        send()
+        return known.rows(self._result())
+
+    def run_together(self, each: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Run statements, each with its values, in one transaction."""
+        self._in_line((BEGIN,), [self._ready(*one)[1] for one in each], (COMMIT,))
 
     def command(self, text: bytes) -> None:
         """Run one statement that has no values, and returns nothing."""
         self._connection.pgconn.send_query(text)
         self._result()
+
+    def _ready(self, text: str, values: Sequence[Any]) -> tuple[_Parsed, Send]:
+        given = self._writes.dump_sequence(values, _ANY[: len(values)])
+        key, formats = (text, self._writes.types), self._writes.formats
+        known = self._known.get(key) or self._parse(*key)
+        pgconn = self._connection.pgconn
+        return known, partial(pgconn.send_query_prepared, known.name, given, formats, Format.BINARY)
 
     def _parse(self, text: str, types: tuple[int, ...] | None) -> _Parsed:
         parsed = _Parsed(b"latchkey_%d" % next(self._numbers), adapt.Transformer(self._connection))
@@ -66,12 +75,8 @@ class Statements:
         self._known[text, types] = parsed
         return parsed
 
-    def _result(self) -> PGresult:
-        [result] = self._connection.wait(generators.execute(self._connection.pgconn))
-        return _good(result)
-
     def _in_line(
-        self, before: Sequence[bytes], send: Callable[[], None], after: Sequence[bytes]
+        self, before: Sequence[bytes], each: Sequence[Send], after: Sequence[bytes]
     ) -> list[PGresult]:
         """Send all of them at once, and return what comes of each. The first error ends them."""
         pgconn = self._connection.pgconn
@@ -79,7 +84,8 @@ class Statements:
             pgconn.enter_pipeline_mode()
             for command in before:
                 pgconn.send_query_params(command, None)
-            send()
+            for send in each:
+                send()
             for command in after:
                 pgconn.send_query_params(command, None)
             pgconn.pipeline_sync()
@@ -88,13 +94,19 @@ class Statements:
         except BaseException:  # whatever it is: what still comes would be taken for the next answer
             self._connection.close()
             raise
-        return [_good(result) for result in results]
+        return [self._good(result) for result in results]
 
+    def _result(self) -> PGresult:
+        [result] = self._connection.wait(generators.execute(self._connection.pgconn))
+        return self._good(result)
 
-def _good(result: PGresult) -> PGresult:
-    if result.status not in _GOOD:
-        raise error_from_result(result)
-    return result
+    def _good(self, result: PGresult) -> PGresult:
+        if result.status in _GOOD:
+            return result
+        error = error_from_result(result)
+        if isinstance(error, _OUTDATED):
+            self._known.clear()  # and parse anew what is asked next
+        raise error
 
 
 def _until_sync(pgconn: PGconn) -> PQGen[list[PGresult]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -75,6 +75,8 @@ def file_of(url: str | URL) -> Path | None:
 class Way:
     """What app/models/direct.py asks of a connection. Here, sessions begin as it does."""
 
+    reserves_ids = False
+
     def __init__(self, path: Path | None, dialect: Dialect) -> None:
         self.dialect, self._path, self._breaker = dialect, path, Breaker()
         # A database in memory is one connection's, and that one thread's.
@@ -109,6 +111,13 @@ class Way:
             return self._write(driver, partial(self.ask, driver, asked, values), forced)
         finally:
             self._line.hand_on()
+
+    def ask_together(
+        self, driver: WaitingConnection, each: Sequence[tuple[Compiled, Any]], *, forced: bool
+    ) -> None:
+        with self.transaction(driver, forced=forced) as shared:
+            for asked, values in each:
+                self.ask(shared, asked, values)
 
     def transaction(self, driver: WaitingConnection, *, forced: bool) -> Unit:
         return Unit(self._line, driver, forced=forced)

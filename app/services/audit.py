@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -33,14 +32,13 @@ from app.models.direct import Statement, Steps, relaxing
 from app.usernames import key_if_possible
 from app.waiting import waiting
 
+from .owing import Values, kept_back
 from .standing import USER_ID
 
 OPERATOR = "operator"
 
-Event = dict[str, Any]  # what `values` returns
-
 _GIVEN = ("at", "user_id", "actor", "action", "target", "detail", "address", "request_id")
-_EVENTS = adding(AuditEvent, _GIVEN)
+EVENTS = adding(AuditEvent, _GIVEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,43 +64,25 @@ def recorded(rows: FromClause) -> Insert:
     return insert(AuditEvent).from_select(_GIVEN, select(*given).select_from(rows), include_defaults=False)
 
 
-def values(action: str, *, user_id: int | None, target: str, detail: str) -> dict[str, Any]:
+def values(action: str, *, user_id: int | None, target: str, detail: str) -> Values:
     """Return an event's values, with who acts, and from where, as of the context: see `record`."""
     described = {"action": action, "target": plain(target)[:320], "detail": plain(detail)}
     return {"at": now(), "user_id": user_id, **described, **_context()}
 
 
-class Gathering:
-    """A block whose disclosures are given to it as a list: whoever keeps the secrets back commits them.
-
-    Several such lists may share a commit.
-    """
-
-    def __enter__(self) -> list[Event]:
-        events: list[Event] = []
-        self._before = _gathered.set(events)
-        return events
-
-    def __exit__(self, *_: object) -> None:
-        _gathered.reset(self._before)
-
-
-_gathered: ContextVar[list[Event] | None] = ContextVar("disclosures that are not committed", default=None)
-
-
 def disclose(action: str, *, user_id: int, target: str, detail: str) -> None:
-    """Commit an event by itself, before the secret leaves; or have it committed by whoever gathers them."""
+    """Commit an event by itself, before the secret leaves; or owe it, where the answer is kept back."""
     event = values(action, user_id=user_id, target=target, detail=detail)
-    gathered = _gathered.get()
-    if gathered is None:
+    owed = kept_back()
+    if owed is None:
         commit([event])
     else:
-        gathered.append(event)
+        owed.events.append(event)
 
 
-def commit(events: Sequence[Event]) -> None:
+def commit(events: Sequence[Values]) -> None:
     """Commit these events together. AUDIT_SYNC says whether they are forced to disk."""
-    direct.write(_EVENTS, forced=settings.audit_sync, rows=events)
+    direct.write(EVENTS, forced=settings.audit_sync, rows=events)
 
 
 class Telling:

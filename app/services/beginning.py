@@ -22,10 +22,12 @@ from sqlalchemy import (
 )
 
 from app.extensions import direct
-from app.models import Flow, Service, now
+from app.models import Flow, Service, User, now
 from app.models.direct import Statement, Steps, columns_of, relaxing, values_of
+from app.waiting import waiting
 
 from . import standing
+from .owing import kept_back
 from .pending import Stage
 from .standing import Caller
 
@@ -43,12 +45,15 @@ def _adding(allowed: FromClause) -> Insert:
     return insert(Flow).from_select([column.name for column in _COLUMNS], row, include_defaults=False)
 
 
-def _where_there_is_room(whom: Select[int]) -> Statement:
-    """Return what stores a flow of somebody who may begin one, unless something must be forgotten for it."""
-    begun = select(func.count()).where(*_begun_by(_BROWSER)).scalar_subquery()
-    room = and_(not_(exists().where(_ended(standing.USER_ID))), begun < MOST_PER_BROWSER)
-    added = _adding(whom.where(_OFFERED, room).subquery())
-    return Statement(added.returning(Flow.key), postgresql=added.returning(relaxing()))
+class _Ways:
+    """How a flow is stored for somebody who may begin one."""
+
+    def __init__(self, whom: Select[int]) -> None:
+        with_room = whom.where(_OFFERED, _ROOM)
+        added = _adding(with_room.subquery())
+        self.has_room = Statement(with_room)
+        self.at_once = Statement(added.returning(Flow.key), postgresql=added.returning(relaxing()))
+        self.making_room = _making_room(whom)
 
 
 def _making_room(whom: Select[int]) -> Steps:
@@ -81,17 +86,30 @@ def _older(browser: ColumnElement[Any]) -> ColumnElement[bool]:
     return Flow.key.in_(begun.order_by(Flow.created_at.desc()).offset(MOST_PER_BROWSER - 1))
 
 
-_FOR_CALLER = _where_there_is_room(standing.CALLER), _making_room(standing.CALLER)
-_FOR_USER = _where_there_is_room(standing.USER), _making_room(standing.USER)
+# Unless something must be forgotten for the next one.
+_ROOM = and_(
+    not_(exists().where(_ended(standing.USER_ID))),
+    select(func.count()).where(*_begun_by(_BROWSER)).scalar_subquery() < MOST_PER_BROWSER,
+)
+_FOR_CALLER, _FOR_USER = _Ways(standing.CALLER), _Ways(standing.USER)
+
+_ADDED = _adding(select(User.id).where(User.id == standing.USER_ID).subquery())
+ADDED = Statement(_ADDED, postgresql=_ADDED.returning(relaxing()))
 
 
 def stored(flow: Flow, caller: Caller | None) -> bool:
     """Store a flow where its service is offered and its user, or the caller if one is given, may begin it.
 
-    Not forced to disk: a flow that is lost with the machine is begun again.
+    Or owe it then, where the answer is kept back. Not forced to disk: a flow that is lost with the machine is
+    begun again.
     """
-    (at_once, making_room), who = (_FOR_USER, {}) if caller is None else (_FOR_CALLER, standing.named(caller))
+    ways, who = (_FOR_USER, {}) if caller is None else (_FOR_CALLER, standing.named(caller))
     values = {"at": now(), **who, **values_of(flow)}
+    owed = kept_back()
+    if owed is not None and waiting.has_company() and direct.all(ways.has_room, **values):
+        owed.flows.append(values)
+        return True
     return bool(
-        direct.write(at_once, forced=False, **values) or direct.run(making_room, forced=False, **values)
+        direct.write(ways.at_once, forced=False, **values)
+        or direct.run(ways.making_room, forced=False, **values)
     )

@@ -15,6 +15,8 @@ from app.extensions import direct, let_go
 from app.models import BrowserSession, now
 from app.models.direct import Statement, relaxing
 
+from .owing import kept_back
+
 _ID = bindparam("id", type_=String())
 _AT = bindparam("at", type_=BrowserSession.expires_at.type)
 
@@ -28,7 +30,7 @@ def _saving(kept: sqlite.Insert | postgresql.Insert) -> Any:
 _LOAD = Statement(
     select(BrowserSession.data).where(BrowserSession.id == _ID, BrowserSession.expires_at > _AT)
 )
-_SAVE = Statement(
+SAVED = Statement(
     _saving(sqlite.insert(BrowserSession)),
     given=("id", "data", "expires_at"),
     postgresql=_saving(postgresql.insert(BrowserSession)).returning(relaxing()),
@@ -44,13 +46,18 @@ def load(id: str) -> bytes | None:
 
 
 def save(id: str, data: bytes, life: timedelta) -> None:
-    """Keep this under this id for so long. What a refused request has left open is dropped first.
+    """Keep this under this id for so long; or owe it, where the answer is kept back.
 
-    Not forced to disk: whoever's session is lost with the machine signs in anew, and a login that has ended
-    has ended wherever a session still names it.
+    What a refused request has left open is dropped first. Not forced to disk: whoever's session is lost with
+    the machine signs in anew, and a login that has ended has ended wherever a session still names it.
     """
+    saved = {"id": id, "data": data, "expires_at": now() + life}
+    owed = kept_back()
+    if owed is not None:
+        owed.sessions.append(saved)
+        return
     let_go()  # or SQLite would wait here for our own lock
-    direct.write(_SAVE, forced=False, id=id, data=data, expires_at=now() + life)
+    direct.write(SAVED, forced=False, **saved)
 
 
 def drop(id: str) -> None:

@@ -1,30 +1,25 @@
-"""Typed connections: add, read, list, rename, replace, delete."""
+"""Typed connections: read, list, rename, replace, delete. Others are stored by storing.py."""
 
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import FromClause, Select, String, and_, bindparam, cast, func, insert, literal, select
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy import String, and_, bindparam, cast, select
 
 from app import counters
-from app.connection_types import KNOWN_WORDS, ConnectionType, find_type, type_of
+from app.connection_types import ConnectionType, type_of
 from app.errors import (
     ConnectionNotFound,
     InvalidData,
     SecretUnreadable,
-    TokenInvalid,
-    TooManyConnections,
-    UnknownConnectionType,
 )
-from app.extensions import db, direct, reading, settings, vault
-from app.models import Connection, User, now
+from app.extensions import db, reading, vault
+from app.models import Connection, User
 from app.models.base import Id
-from app.models.connection import has_plain_names, names_in, next_id
-from app.models.direct import Statement, Steps, Transaction, columns_of, made, values_of
+from app.models.connection import has_plain_names, names_in
+from app.models.direct import columns_of, made
 from app.vault import SealBroken
 
 from . import alarm, audit, standing
@@ -44,84 +39,6 @@ _READ = audit.told_with(
     detail=lambda found: names_in(found.c.outline),
     when=lambda found: has_plain_names(found.c.outline),
 )
-
-
-def _locking(whom: Select[int]) -> Statement:
-    """Return what locks the row of whom a connection is added for, and tells the id that it gets."""
-    here, there = next_id()
-    locking = whom.with_for_update(of=User, key_share=True)
-    return Statement(whom.add_columns(here), postgresql=locking.add_columns(there))
-
-
-def _adding() -> Steps:
-    """Return what adds a connection and the event of it, where its user may have one more."""
-    count = select(func.count()).where(Connection.user_id == standing.USER_ID).scalar_subquery()
-    room = select(literal(1)).where(count < bindparam("most", type_=Id)).cte("room")
-    told = audit.recorded(room)
-    return Steps(told, _row(audit.of_last_step()), postgresql=_row(room).add_cte(told.cte("told")))
-
-
-def _row(room: FromClause) -> ReturningInsert[tuple[int]]:
-    names = [column.name for column in columns_of(Connection)]
-    values = [bindparam(column.name, type_=column.type) for column in columns_of(Connection)]
-    row = insert(Connection).from_select(names, select(*values).select_from(room), include_defaults=False)
-    return row.returning(Connection.id)
-
-
-_LOCK_CALLER, _LOCK_USER = _locking(standing.CALLER), _locking(standing.USER)
-_ADD = _adding()
-
-
-def add(*, caller: Caller, name: str, type: str, data: Mapping[str, Any]) -> Opened:
-    """Store a connection. Raises UnknownConnectionType, InvalidData, TooManyConnections, TokenInvalid."""
-    shape = find_type(type)
-    if shape is None:
-        raise UnknownConnectionType(known=", ".join(KNOWN_WORDS))
-    return store(user_id=caller.user_id, name=name, type=type, data=data, shape=shape, caller=caller)
-
-
-def store(
-    *,
-    user_id: int,
-    name: str,
-    type: str,
-    data: Mapping[str, Any],
-    shape: ConnectionType,
-    caller: Caller | None = None,
-) -> Opened:
-    """Store a connection, sealed. `type` may be any word; the data fits `shape`.
-
-    Two at once cannot both be the last that is allowed: each counts under a lock on the user. Raises
-    InvalidData, TooManyConnections; TokenInvalid where the user is gone, or the caller stands no longer.
-    """
-    kept = checked(shape, data, stored={})
-    with direct.transaction() as under_way:
-        id = _next_of(under_way, user_id, caller)
-        row = _sealed(kept, id=id, user_id=user_id, name=name, type=type)
-        event = audit.values(
-            "connection.add", user_id=user_id, target=f"connection:{id}", detail=fields_of(kept)
-        )
-        if not under_way.end(_ADD, most=settings.max_connections_per_user, **event | values_of(row)):
-            raise TooManyConnections
-    return Opened(row.id, row.name, row.type, kept)
-
-
-def _next_of(under_way: Transaction, user_id: int, caller: Caller | None) -> int:
-    """Lock the user, and return the id of the connection that is added next. Raises TokenInvalid."""
-    if caller is None:
-        found = under_way.first(_LOCK_USER, user_id=user_id)
-    else:
-        found = under_way.first(_LOCK_CALLER, **standing.named(caller))
-    if found is None:
-        raise TokenInvalid
-    return int(found[1])
-
-
-def _sealed(data: Mapping[str, Any], **values: Any) -> Connection:
-    at = now()
-    row = Connection.of(incarnation=secrets.token_hex(16), created_at=at, updated_at=at, **values)
-    seal(row, data)
-    return row
 
 
 def read(*, caller: Caller, id: int | None) -> Opened:

@@ -24,7 +24,7 @@ from app.oauth.provider import Provider
 from app.providers import ACCESS_WORDS
 from app.vault import SealBroken
 
-from . import alarm, audit, connections, standing, tokens
+from . import alarm, audit, connections, standing, storing, tokens
 from .standing import Caller
 
 _ROW = columns_of(Connection)
@@ -62,7 +62,7 @@ class LegacyToken(NamedTuple):
 
 def add(*, user_id: int, name: str, token_type: str, token: str) -> None:
     """Store a token under any type word. Raises InvalidData, TooManyConnections."""
-    connections.store(user_id=user_id, name=name, type=token_type, data={"token": token}, shape=LONE_TOKEN)
+    storing.store(user_id=user_id, name=name, type=token_type, data={"token": token}, shape=LONE_TOKEN)
 
 
 def get(*, caller: Caller, name: str, token_type: str) -> str:

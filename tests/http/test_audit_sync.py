@@ -14,6 +14,8 @@ from app.extensions import db
 from tests.support.browser import Agent
 from tests.support.service import Service, StartService
 
+pytestmark = pytest.mark.usefixtures("company")
+
 BODY = {"name": "", "token_type": "git", "token": "t"}
 READS = (
     ("GET", "/api/users/:username/connection/gettokens", None),

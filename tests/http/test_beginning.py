@@ -14,6 +14,8 @@ from tests.http.test_standing import Change, disable, remove, sign_out
 from tests.support.browser import Agent
 from tests.support.service import Service, StartService, User
 
+pytestmark = pytest.mark.usefixtures("company")
+
 WAYS = [
     ("GET", "/api/connections/github"),
     ("POST", "/api/connections/spotify"),

@@ -11,6 +11,8 @@ import requests
 
 from tests.support.service import Service, StartService, User
 
+pytestmark = pytest.mark.usefixtures("company")
+
 MASK = "-" * 8
 NOT_FOUND = (404, {"error": "Connection not found", "code": "connection_not_found"})
 OF_ONE = [

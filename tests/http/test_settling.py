@@ -1,21 +1,25 @@
-"""Answers that tell a secret: none begins before its event is committed, and several may share a commit."""
+"""Answers that owe something: none begins before it is stored, and several may share a transaction."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import delete, func, select, text
 from werkzeug.test import EnvironBuilder
 
 from app.extensions import db
 from app.http.settling import Unsettled, settle
-from app.models import AuditEvent
+from app.models import AuditEvent, BrowserSession, Connection, Flow
+from app.models import User as UserRow
+from app.models.base import Base
+from app.services import storing
 from app.waiting import waiting
 from tests.support.browser import Agent
-from tests.support.databases import SqliteDatabases
+from tests.support.databases import PostgresqlDatabases, SqliteDatabases
 from tests.support.scraping import Scrape
 from tests.support.service import Service, StartService, User
 from tests.support.statements import noted
@@ -32,9 +36,9 @@ PATHS = {
 class Call:
     """A request as a server passes it on. `said` is the answer, once it has begun."""
 
-    def __init__(self, service: Service, user: User, path: str) -> None:
+    def __init__(self, service: Service, user: User, path: str, **asked: Any) -> None:
         path = path.replace(":username", user.username)
-        environ = EnvironBuilder(path, headers=user.headers, base_url=service.url).get_environ()
+        environ = EnvironBuilder(path, headers=user.headers, base_url=service.url, **asked).get_environ()
         self.status = ""
         self.headers: dict[str, str] = {}
         self.answer: Any = service.app.wsgi_app(environ, self._begin)
@@ -123,7 +127,108 @@ def test_a_database_that_is_away_is_said_to_be(sqlite: SqliteDatabases, start_se
 
 def test_an_event_that_is_refused_spoils_no_other_answer(service: Service) -> None:
     asked = calls(service)
-    asked[1].answer.events[0]["action"] = None
+    asked[1].answer.owed.events[0]["action"] = None
     settle([call.answer for call in asked])
     assert [call.status[:3] for call in asked] == ["200", "500", "200"]
     assert SECRET in asked[0].body() and "access_token" not in asked[1].body()
+
+
+STARTS = ("/api/connections/github", "/api/connections/spotify")
+
+
+def starts(service: Service) -> list[Call]:
+    return [Call(service, service.user(), path) for path in STARTS * 2]
+
+
+def stored(service: Service, kind: type[Base]) -> int:
+    with service.app.app_context():
+        return db.session.scalar(select(func.count()).select_from(kind)) or 0
+
+
+def test_no_browser_leaves_before_its_flow_and_its_session_are_stored(service: Service) -> None:
+    flows, kept = stored(service, Flow), stored(service, BrowserSession)
+    asked = starts(service)
+    assert not any(call.status for call in asked)
+    assert (stored(service, Flow), stored(service, BrowserSession)) == (flows, kept)
+    settle([call.answer for call in asked])
+    assert [call.status for call in asked] == ["302 FOUND"] * len(asked)
+    assert all("state=" in call.headers["Location"] and "Set-Cookie" in call.headers for call in asked)
+    assert (stored(service, Flow), stored(service, BrowserSession)) == (flows + 4, kept + 2)
+
+
+def test_where_sessions_cannot_be_stored_that_is_said_to_those_who_have_one(
+    start_service: StartService,
+) -> None:
+    service = start_service()
+    asked = starts(service)
+    with service.app.app_context(), db.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE sessions RENAME TO elsewhere"))
+    settle([call.answer for call in asked])
+    assert [call.status[:3] for call in asked] == ["503", "302"] * 2
+    assert "sessions_unavailable" in asked[0].body() and "Location" not in asked[0].headers
+    assert stored(service, Flow) == 2
+    with service.app.app_context(), db.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE elsewhere RENAME TO sessions"))
+
+
+def test_a_user_who_is_gone_meanwhile_spoils_no_other_answer(service: Service) -> None:
+    asked = starts(service)
+    flows = stored(service, Flow)
+    remove(service, asked[0].answer.owed.flows[0]["user_id"])
+    settle([call.answer for call in asked])
+    assert [call.status[:3] for call in asked] == ["302"] * 4
+    assert stored(service, Flow) == flows + 3
+
+
+@pytest.fixture
+def far_from_full(postgresql: PostgresqlDatabases, start_service: StartService) -> Service:
+    """A service whose users have many more connections before them after the first, and not after that."""
+    return start_service(database_url=postgresql.new(), MAX_CONNECTIONS_PER_USER=str(storing.MANY + 2))
+
+
+def adds(service: Service, users: Sequence[User]) -> list[Call]:
+    path = "/api/users/:username/add/connection"
+    return [Call(service, user, path, method="POST", json=SSH) for user in users]
+
+
+def test_no_addition_is_told_before_it_is_stored(far_from_full: Service) -> None:
+    service = far_from_full
+    users = [service.user() for _ in range(3)]
+    asked = adds(service, users)
+    assert all(isinstance(call.answer, Unsettled) and not call.status for call in asked)
+    assert stored(service, Connection) == 0
+    settle([call.answer for call in asked])
+    assert [call.status for call in asked] == ["201 CREATED"] * len(asked)
+    for user, call in zip(users, asked, strict=True):
+        id = json.loads(call.body())["id"]
+        assert user.call("GET", f"/api/users/:username/get/connection/{id}").json()["data"] == SSH["data"]
+        events = user.call("GET", "/api/audit?action=connection.add").json()["events"]
+        assert [event["target"] for event in events] == [f"connection:{id}"]
+
+
+def test_who_is_not_far_from_full_is_counted_under_a_lock(far_from_full: Service) -> None:
+    service, user = far_from_full, far_from_full.user()
+    adds(service, [user])[0].body()
+    with noted(service.app) as statements:
+        [fast] = adds(service, [user])
+    assert isinstance(fast.answer, Unsettled) and len(statements) == 1
+    fast.body()
+    with noted(service.app) as statements:
+        [counted] = adds(service, [user])
+    assert counted.status == "201 CREATED" and len(statements) == 3
+    assert stored(service, Connection) == 3
+
+
+def test_a_connection_of_a_user_who_is_gone_meanwhile_is_not_stored(far_from_full: Service) -> None:
+    service = far_from_full
+    users = [service.user() for _ in range(2)]
+    asked = adds(service, users)
+    remove(service, users[0].id)
+    settle([call.answer for call in asked])
+    assert stored(service, Connection) == 1
+
+
+def remove(service: Service, id: int) -> None:
+    with service.app.app_context():
+        db.session.execute(delete(UserRow).where(UserRow.id == id))
+        db.session.commit()

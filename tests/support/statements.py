@@ -35,6 +35,11 @@ def noted(app: Flask) -> Iterator[list[Asked]]:
             note(text, values)
             return super().run(text, values, **along)
 
+        def run_together(self, each: Any) -> None:
+            for one in each:
+                note(*one)
+            super().run_together(each)
+
     def note(query: str, params: Any = None) -> None:
         if not _NOT_COUNTED.match(query):
             found.append((query, params))

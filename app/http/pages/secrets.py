@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.connection_types import CONNECTION_TYPES, ConnectionType, find_type, type_of
 from app.errors import LatchkeyError, NotFound
 from app.schemas.connections import RenameConnectionSchema
-from app.services import connections, listing
+from app.services import connections, listing, storing
 from app.services.standing import Caller
 
 from ..wire import load
@@ -64,7 +64,7 @@ def _new(caller: Caller, type: str, refusal: LatchkeyError | None = None) -> Res
 def add(caller: Caller, type: str) -> AnyResponse:
     shape, sent = _shape(type), forms.fields()
     name = load(_name, {"name": sent.get("name", "")})["name"]
-    added = connections.add(caller=caller, name=name, type=shape.name, data=entries.data(shape, sent))
+    added = storing.add(caller=caller, name=name, type=shape.name, data=entries.data(shape, sent))
     flash("It is stored, sealed.", "good")
     return redirect(url_for(".look", id=added.id), 303)
 

@@ -328,6 +328,20 @@ MUTANTS = (
         SETTLED,
     ),
     Mutant(
+        "settling: whoever may be near the limit is counted under a lock",
+        "app/services/storing.py",
+        ".where(_COUNT + MANY < _MOST)",
+        "",
+        SETTLED,
+    ),
+    Mutant(
+        "settling: connections wait for the disk",
+        "app/services/paying.py",
+        "bool(added) or",
+        "",
+        ("tests/http/test_audit_sync.py",),
+    ),
+    Mutant(
         "settling: without its event no answer begins",
         SETTLING,
         "        _fail(answers, error)\n",
@@ -389,7 +403,7 @@ MUTANTS = (
         "patience=TOTAL",
         ISSUER_KEYS,
     ),
-    Mutant("host: an error page holds no keys", PUBLISHED, "answer.status_code != 200", "False", ISSUER_KEYS),
+    Mutant("host: an error page holds no keys", PUBLISHED, "answer.status != 200", "False", ISSUER_KEYS),
     Mutant("host: its id goes before ours", PROVISION, "User.external_id.is_(None))", "User.id)", HOST_USERS),
     Mutant(
         "host: our id of its users is nobody's", PROVISION, "User.external_id.is_(None),\n", "", HOST_USERS

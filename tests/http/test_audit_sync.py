@@ -11,6 +11,8 @@ import pytest
 from sqlalchemy import Engine, event
 
 from app.extensions import db
+from app.http.settling import Unsettled, settle
+from tests.http.test_settling import adds, starts
 from tests.support.browser import Agent
 from tests.support.service import Service, StartService
 
@@ -102,3 +104,11 @@ def test_what_a_callback_brings_waits_for_the_disk(service: Service) -> None:
     with commits(service) as found:
         assert Agent(service).connect(user, "github").status_code == 200
     assert found[-1] in ("2", "FULL", "on")
+
+
+def test_an_addition_waits_for_the_disk_whatever_is_stored_with_it(service: Service) -> None:
+    user = service.user()
+    with commits(service) as found:
+        asked = [*starts(service), *adds(service, [user])]
+        settle([call.answer for call in asked if isinstance(call.answer, Unsettled)])
+    assert found and set(found) <= {"2", "FULL", "on"}

@@ -1,4 +1,4 @@
-"""Answers that owe something: none begins before the event of its secret, or its session, is stored.
+"""Answers that owe something: none begins before that is stored, be it the event of a secret or a new row.
 
 The server learns nothing of such an answer before, not even its status (PEP 3333 lets an application begin
 when it is iterated). A server that has several of them may settle them together, with one commit: `serving`
@@ -83,10 +83,11 @@ class Unsettled:
 
 def settle(answers: Sequence[Unsettled]) -> None:
     """Store what some answers of one application owe, and let each begin: as it is, or as a failure."""
-    for some in (
-        [answer for answer in answers if not answer.owed.sessions],
-        [answer for answer in answers if answer.owed.sessions],
-    ):
+    for has_session in (
+        False,
+        True,
+    ):  # what is told of sessions that cannot be stored is told of nothing else
+        some = [answer for answer in answers if bool(answer.owed.sessions) is has_session]
         if some:
             _settle(some)
 

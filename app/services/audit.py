@@ -38,7 +38,7 @@ from .standing import USER_ID
 OPERATOR = "operator"
 
 _GIVEN = ("at", "user_id", "actor", "action", "target", "detail", "address", "request_id")
-EVENTS = adding(AuditEvent, _GIVEN)
+EVENTS = adding(AuditEvent, _GIVEN)  # of any number of `rows`
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +71,16 @@ def values(action: str, *, user_id: int | None, target: str, detail: str) -> Val
 
 
 def disclose(action: str, *, user_id: int, target: str, detail: str) -> None:
-    """Commit an event by itself, before the secret leaves; or owe it, where the answer is kept back."""
+    """Commit an event by itself, before the secret leaves; or owe it, where the answer is kept back.
+
+    AUDIT_SYNC says whether it is forced to disk.
+    """
     event = values(action, user_id=user_id, target=target, detail=detail)
     owed = kept_back()
     if owed is None:
-        commit([event])
+        direct.write(EVENTS, forced=settings.audit_sync, rows=[event])
     else:
         owed.events.append(event)
-
-
-def commit(events: Sequence[Values]) -> None:
-    """Commit these events together. AUDIT_SYNC says whether they are forced to disk."""
-    direct.write(EVENTS, forced=settings.audit_sync, rows=events)
 
 
 class Telling:

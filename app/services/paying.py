@@ -1,4 +1,4 @@
-"""What several answers owe is stored together, by one transaction."""
+"""What answers owe is stored: that of several together, by one transaction."""
 
 from __future__ import annotations
 

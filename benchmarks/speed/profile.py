@@ -2,7 +2,8 @@
 
 Requests go through gunicorn's reading and writing of HTTP, on a pair of sockets, and are logged as ever.
 Every few milliseconds of CPU it is looked where the thread is; what it does in Python's own library, or in C,
-is its caller's. The CPU of PostgreSQL and of the provider is not in it.
+is its caller's. The CPU of PostgreSQL and of the provider, which the same cores have to give, is printed
+beside it; so is what a request of bare Flask takes in the same way.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import cycle, islice, takewhile
 from types import FrameType
@@ -25,6 +27,7 @@ from typing import Any
 
 from gunicorn import http  # type: ignore[import-untyped]
 from gunicorn.config import Config as Settings  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.http import wsgi  # type: ignore[import-untyped]
 
 from app import create_app
@@ -32,9 +35,10 @@ from benchmarks.kills import DATABASES
 from config import Config
 from tests.support.databases import ROOT
 
-from . import houses, options
+from . import bare_app, houses, options
 from .bench import STARTED
-from .operations import OPERATIONS, Operation
+from .machine import Machine
+from .operations import BARE, OPERATIONS, Operation
 from .population import Population
 from .provider import StandIn
 
@@ -48,15 +52,28 @@ OURS, OTHERS = f"{ROOT}{os.sep}", f"{os.sep}site-packages{os.sep}"
 MEASURING = "benchmarks"
 
 
-class House:
-    """Latchkey as a worker of gunicorn has it, without the worker."""
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Microseconds of CPU that a request takes: in this thread, in PostgreSQL, and of the provider."""
 
-    def __init__(self, app: Any) -> None:
+    own: float
+    database: float
+    provider: float
+
+    def __str__(self) -> str:
+        beside = f"{self.database:.0f} of PostgreSQL's, {self.provider:.0f} of the provider's"
+        return f"{self.own:.0f} us of CPU a request, {beside}"
+
+
+class House:
+    """An application as a worker of gunicorn has it, without the worker. `logs`: by Latchkey's logger."""
+
+    def __init__(self, app: Any, *, logs: bool = True) -> None:
         house = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
         self._settings = Settings()
         self._settings.set("keepalive", house["keepalive"])
         house["keep_at_hand"](self._settings)
-        self._log = house["JsonLog"](self._settings)
+        self._log = (house["JsonLog"] if logs else Logger)(self._settings)
         self._app = app
         self._client, self._server = socket.socketpair()
         self._server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM)
@@ -120,27 +137,43 @@ def quietly() -> Iterator[None]:
 
 
 def measure(
-    house: House, operation: Operation, population: Population, seconds: float
-) -> tuple[float, Counter[str]]:
-    """Return the microseconds of a request, and whose code each look found."""
+    house: House, operation: Operation, population: Population, seconds: float, beside: Beside
+) -> tuple[Taken, Counter[str]]:
+    """Return what a request takes, and whose code each look found."""
     requests = [ask.to_bytes(ADDRESS[1]) for ask in operation.asks(population, 4 * WARM, URL)]
     turns = iter(requests) if operation.once else cycle(requests)
     status = operation.expected.status
     for raw in islice(turns, WARM):
         house.answer(raw, status)
+    beside.begin()
     count, began = 0, time.process_time()
     with looking() as found:
         for raw in takewhile(lambda _: time.process_time() < began + seconds, turns):
             house.answer(raw, status)
             count += 1
-    taken = time.process_time() - began
+    seconds_taken = time.process_time() - began, *beside.end()
     del found[MEASURING]
-    return taken / count * 1e6, found
+    return Taken(*(each / count * 1e6 for each in seconds_taken)), found
 
 
-def told(name: str, database: str, microseconds: float, found: Counter[str]) -> str:
+class Beside:
+    """What other processes have used since it began."""
+
+    def __init__(self, provider: StandIn, machine: Machine) -> None:
+        self._provider, self._machine = provider, machine
+
+    def begin(self) -> None:
+        self._before, self._watch = self._provider.cpu(), self._machine.watch()
+
+    def end(self) -> tuple[float, float]:
+        """Return the seconds of CPU of PostgreSQL and of the provider."""
+        self._watch.end()
+        return self._watch.database, self._provider.cpu() - self._before
+
+
+def told(name: str, database: str, taken: Taken, found: Counter[str]) -> str:
     whole = found.total()
-    lines = [f"\n{name}, {database}: {microseconds:.0f} us of CPU a request, of {whole} looks"]
+    lines = [f"\n{name}, {database}: {taken}; of {whole} looks"]
     shares = [(number / whole, part) for part, number in found.most_common()]
     return "\n".join(lines + [f"  {share:5.0%}  {part}" for share, part in shares if share >= LEAST])
 
@@ -161,9 +194,13 @@ def profile(database: str, chosen: Sequence[Operation], given: argparse.Namespac
         environ = houses.settings(url, spool, audit_sync=database == "postgresql")
         environ |= provider.settings(STARTED) | {"PUBLIC_URL": URL}
         population = stack.enter_context(contextlib.closing(Population(environ, given.users)))
+        beside = Beside(provider, stack.enter_context(contextlib.closing(Machine(url))))
+        with contextlib.closing(House(bare_app.app, logs=False)) as bare:
+            taken, _ = measure(bare, BARE, population, given.seconds, beside)
+            print(f"\nbare Flask: {taken}", flush=True)
         house = stack.enter_context(contextlib.closing(House(create_app(Config.from_env(environ)))))
         for operation in chosen:
-            found = measure(house, operation, population, given.seconds)
+            found = measure(house, operation, population, given.seconds, beside)
             print(told(operation.name, database, *found), flush=True)
 
 

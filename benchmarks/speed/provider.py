@@ -15,6 +15,9 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
+import psutil
+
+from .houses import seconds_of
 from .load import ROOT
 
 LIFE = 3600  # seconds that a token lives
@@ -38,6 +41,10 @@ class StandIn:
             own["USERINFO_URL"] = f"{self.url}/me"
             found |= {f"{name.upper()}_{key}": value for key, value in own.items()}
         return found
+
+    def cpu(self) -> float:
+        """Return the seconds of CPU that it has used."""
+        return seconds_of(psutil.Process(self._process.pid))
 
     def close(self) -> None:
         self._process.terminate()

@@ -275,7 +275,7 @@ def test_what_is_not_foreseen_is_told_without_the_row_that_the_database_quotes(
         assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
         (line,) = server.lines("unhandled")
         assert line["exception"]["type"] == "sqlalchemy.exc.IntegrityError"
-        assert any(call.startswith("app/services/connections.py:") for call in line["exception"]["stack"])
+        assert any(call.startswith("app/services/storing.py:") for call in line["exception"]["stack"])
         assert line["request_id"] == answer.headers["X-Request-Id"] and line["level"] == "error"
         assert CANARY not in server.log() and server.said() == set()
 

@@ -86,8 +86,9 @@ def store(
 ) -> Opened:
     """Store a connection, sealed. `type` may be any word; the data fits `shape`.
 
-    Two at once cannot both be the last that is allowed: each counts under a lock on the user. Raises
-    InvalidData, TooManyConnections; TokenInvalid where the user is gone, or the caller stands no longer.
+    Two at once cannot both be the last that is allowed: each counts under a lock on the user. Far from that
+    no lock is needed, and the row may be owed, where the answer is kept back. Raises InvalidData,
+    TooManyConnections; TokenInvalid where the user is gone, or the caller stands no longer.
     """
     kept = connections.checked(shape, data, stored={})
     ways, who = (_FOR_USER, {"user_id": user_id}) if caller is None else (_FOR_CALLER, standing.named(caller))

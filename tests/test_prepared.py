@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from app.models import engines
-from app.models.direct import Direct, Statement
+from app.models.direct import Direct, Statement, Steps
+from app.models.postgresql import BoundedConnection
 from tests.support.databases import PostgresqlDatabases
 
 COUNT = Statement(text("SELECT * FROM counted"))
+ADDING = text("INSERT INTO counted VALUES (2)")
 
 
 @pytest.fixture
@@ -38,6 +41,27 @@ def test_it_is_parsed_once(direct: Direct) -> None:
     for _ in range(10):
         assert direct.all(COUNT) == [(1,)]
     assert direct.all(Statement(text("SELECT count(*) FROM pg_prepared_statements"))) == [(2,)]
+
+
+def test_a_transaction_of_two_statements_is_two_round_trips(
+    direct: Direct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BEGIN goes along with the first, and COMMIT with the last."""
+    step, waits = Steps(ADDING, postgresql=ADDING), list[None]()
+    wait = BoundedConnection.wait
+
+    def counting(self: Any, *given: Any, **named: Any) -> Any:
+        waits.append(None)
+        return wait(self, *given, **named)
+
+    direct.all(COUNT)
+    direct.run(step)
+    monkeypatch.setattr(BoundedConnection, "wait", counting)
+    with direct.transaction() as under_way:
+        assert len(under_way.all(COUNT)) == 2
+        under_way.end(step)
+    assert len(waits) == 2
+    assert len(direct.all(COUNT)) == 3
 
 
 def test_a_rollback_of_a_session_leaves_it(engine: Engine, direct: Direct) -> None:

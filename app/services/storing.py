@@ -62,9 +62,9 @@ def _row(room: FromClause) -> ReturningInsert[tuple[int]]:
 
 _FOR_CALLER, _FOR_USER = _Ways(standing.CALLER), _Ways(standing.USER)
 _ADD = _adding()
-ADDED = Statement(
-    _row_and_event(select(User.id).where(User.id == standing.USER_ID).cte("room"))
-)  # on PostgreSQL, where it was reserved
+
+# On PostgreSQL, where the id was reserved: for a user who is still there.
+ADDED = Statement(_row_and_event(select(User.id).where(User.id == standing.USER_ID).cte("room")))
 
 
 def add(*, caller: Caller, name: str, type: str, data: Mapping[str, Any]) -> Opened:

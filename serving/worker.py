@@ -21,6 +21,7 @@ from .table import SLOTS, Table
 
 LONG = 0.01  # seconds after which a request that still runs leads no more
 LOOK = 0.02  # seconds after which it is looked for one
+HELD = LONG + LOOK  # seconds for which an answer is kept while others are settled
 TOGETHER = 16  # answers that are settled together
 PAUSE = 0.0005  # seconds that a worker with more to do leaves a new connection to the others
 PATIENCE = 0.1  # seconds after which it takes the connection: the others may be too busy to come
@@ -44,6 +45,7 @@ class Worker(Answering):
         self._asking: dict[int, selectors.SelectorKey] = {}  # what the leader has still to look at
         self._under_way: list[Connection] = []  # whom the leader answers
         self._unsettled: list[Answer] = []  # that the leader has kept
+        self._settling_until = 0.0  # until when others wait for those that are settled
         self._settled = deque[Answer]()  # that it has still to send
         self._declined_at: float | None = None  # since when a new connection is left to other workers
         self._declines = False
@@ -123,7 +125,8 @@ class Worker(Answering):
 
     def has_company(self) -> bool:
         """Tell whether what this thread answers now may be settled together with others."""
-        return self._lead.is_mine() and bool(self._asking or self._unsettled)
+        others = self._asking or self._unsettled or self._seconds_to_settle()
+        return self._lead.is_mine() and bool(others)
 
     def _give_way(self) -> bool:
         """Give up the turn, if this thread has it; tell whether it had."""
@@ -202,7 +205,7 @@ class Worker(Answering):
         if not self._asking:
             if not self._turn.pass_on(get_ident()):
                 return  # it was relieved meanwhile, and does not lead for long
-            self._look(None)
+            self._look(self._seconds_to_settle() if self._unsettled else None)
             self._turn.take()
         for descriptor in list(self._asking):
             key = self._asking.pop(descriptor, None)  # who leads since a moment ago may have taken it
@@ -289,19 +292,27 @@ class Worker(Answering):
             return True
 
     def _deliver(self) -> bool:
-        """Settle and send what was kept; tell whether this thread still leads."""
-        if self._unsettled:
+        """Settle and send what was kept; tell whether this thread still leads.
+
+        While others are settled it is kept on, to be settled together after them, if that is not for long.
+        """
+        if self._unsettled and not self._seconds_to_settle():
             self._settle_all()
         while (answer := self._next_settled()) is not None:
             self._take_in_hand([answer.conn])
             self._go_on(answer.conn, stays=self._sent_at_last(answer))
         return self._lead.is_mine()
 
+    def _seconds_to_settle(self) -> float:
+        """Return for how long to wait for those that another thread settles."""
+        return max(0.0, self._settling_until - time.monotonic())
+
     def _settle_all(self) -> None:
         with self._changing:
             if not self._lead.is_mine():
                 return
             answers, self._unsettled = self._unsettled, []
+            self._settling_until = time.monotonic() + HELD
         self._turn.begin()
         self._take_in_hand([answer.conn for answer in answers])
         try:
@@ -310,6 +321,7 @@ class Worker(Answering):
             self.log.exception("answers could not be settled together")
         with self._changing:
             self._settled.extend(answers)
+            self._settling_until = 0.0
             if self._lead.is_mine():
                 self._under_way = []
                 return

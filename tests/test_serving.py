@@ -26,12 +26,13 @@ APP = """
 import os, time
 from contextlib import nullcontext
 
-WAITS = {kind: nullcontext for kind in ("", "kept", "broken", "odd")}
+WAITS = {kind: nullcontext for kind in ("", "kept", "broken", "odd", "late")}
 
 class Kept:
-    together = 1
+    together, ever = 1, 0
 
     def __init__(self, start_response, body):
+        Kept.ever += 1
         self.start_response, self.body, self.company = start_response, body, str(has_company())
 
     def __iter__(self):
@@ -47,11 +48,21 @@ class Broken(Kept):
 class Odd(Kept):
     pass
 
-KEPT = {"kept": Kept, "broken": Broken, "odd": Odd}
+class Late(Kept):
+    def settle(self):
+        "Wait long until there were five others, for a second at most."
+        ends = time.monotonic() + 1
+        with WAITS["long"]():
+            while Kept.ever < 6 and time.monotonic() < ends:
+                time.sleep(0.001)
+
+KEPT = {"kept": Kept, "broken": Broken, "odd": Odd, "late": Late}
 
 def settle(answers):
     if any(isinstance(answer, Odd) for answer in answers):
         raise ValueError
+    if isinstance(answers[0], Late):
+        answers[0].settle()
     for answer in answers:
         answer.together = len(answers)
 
@@ -88,6 +99,13 @@ serving.worker.LONG = float("inf")
 {SETTINGS}
     for listener in worker.sockets:  # so little that an answer which is not read is waited for
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+"""
+
+
+UNHURRIED = f"""
+import serving
+serving.worker.HELD = 60
+{SETTINGS}
 """
 
 
@@ -165,6 +183,13 @@ def patient(tmp_path: Path) -> Iterator[Gunicorn]:
 def unrelieved(tmp_path: Path) -> Iterator[Gunicorn]:
     """One worker whose main thread takes the turn from nobody: who does not give way holds all others up."""
     with serving(tmp_path, "-w", "1", settings=UNRELIEVED) as started:
+        yield started
+
+
+@pytest.fixture
+def unhurried(tmp_path: Path) -> Iterator[Gunicorn]:
+    """One worker that keeps answers for as long as others are settled."""
+    with serving(tmp_path, "-w", "1", settings=UNHURRIED) as started:
         yield started
 
 
@@ -297,6 +322,30 @@ def test_answers_that_are_kept_are_settled_together(alone: Gunicorn) -> None:
         assert (crowd[0].settled_together, crowd[0].company) == (1, "false")
     assert max(together) > 3 and accompanied > 40
     assert all(many % size == 0 for size, many in together.items()), "each knows of all others"
+
+
+def test_what_is_kept_while_others_are_settled_is_settled_together_after_them(unhurried: Gunicorn) -> None:
+    with clients(unhurried, 6) as (late, *crowd):
+        late.send("late/0")
+        time.sleep(0.1)
+        for client in crowd:
+            client.send("kept/0")
+            time.sleep(0.01)
+        for client in crowd:
+            client.read()
+            assert (client.settled_together, client.company) == (5, "true")
+        assert late.read()[1] and late.settled_together == 1
+
+
+def test_where_others_are_settled_for_long_what_is_kept_is_settled_beside_them(alone: Gunicorn) -> None:
+    with clients(alone, 2) as (late, kept):
+        late.send("late/0")
+        time.sleep(0.1)
+        begun = time.monotonic()
+        for _ in range(3):
+            kept.ask("kept/0")
+        assert time.monotonic() - begun < 0.5
+        assert late.read()
 
 
 def test_an_answer_that_is_kept_does_not_wait_for_one_that_takes_long(alone: Gunicorn) -> None:

@@ -17,6 +17,7 @@ from werkzeug.local import LocalProxy
 from app.memory import Memory
 from app.models import Base, engines
 from app.models.direct import Direct
+from app.models.reserving import Ids
 from app.oauth.issuer_keys import IssuerKeys, keys_for
 from app.oauth.lanes import Lanes
 from app.oauth.registration import Registration, register
@@ -54,6 +55,7 @@ def _bound(name: str) -> Any:
 
 settings = cast(Config, _bound("settings"))
 direct = cast(Direct, _bound("direct"))  # statements without a session, and without its transaction
+connection_ids = cast(Ids, _bound("connection_ids"))
 vault = cast(Vault, _bound("vault"))
 spool = cast(Spool, _bound("spool"))
 lanes = cast(Lanes, _bound("lanes"))
@@ -128,4 +130,6 @@ def _bind_database(app: Flask, url: str) -> None:
     engines.make_private_file(url)
     db.init_app(app)
     with app.app_context():
-        app.extensions["latchkey.direct"] = engines.listen(db.engine)
+        statements = engines.listen(db.engine)
+    app.extensions["latchkey.direct"] = statements
+    app.extensions["latchkey.connection_ids"] = Ids(statements)

@@ -35,6 +35,8 @@ from .base import NEVER_REUSED, Base, Id, PrimaryKey, now
 
 MASK = "--------"
 
+HIGHEST = table("sqlite_sequence", column("name"), column("seq", Id))  # where AUTOINCREMENT keeps them
+
 _SORTED = json.JSONEncoder(sort_keys=True)  # part of what seals are bound to: it may never change
 
 
@@ -94,15 +96,18 @@ def masked(outline: Mapping[str, Any]) -> dict[str, Any]:
 def next_id() -> tuple[ColumnElement[int], ColumnElement[int]]:
     """Return the id that the next connection gets, on SQLite and on PostgreSQL. No id is given twice.
 
-    On SQLite it is one more than the highest that there ever was: AUTOINCREMENT keeps it in a table of its
-    own. Another connection may not be added meanwhile: ask it in the transaction that adds this one.
+    On SQLite another connection may not be added meanwhile: ask it in the transaction that adds this one.
     """
-    kept = table("sqlite_sequence", column("name"), column("seq", Id))
-    ever = select(kept.c.seq).where(kept.c.name == Connection.__tablename__).scalar_subquery()
+    sequence = func.pg_get_serial_sequence(Connection.__tablename__, "id")
+    return highest_id() + 1, func.nextval(sequence, type_=Id)
+
+
+def highest_id() -> ColumnElement[int]:
+    """Return the highest id that there ever was, on SQLite."""
+    ever = select(HIGHEST.c.seq).where(HIGHEST.c.name == Connection.__tablename__).scalar_subquery()
     now = select(func.max(Connection.id)).scalar_subquery()
     highest: ColumnElement[int] = func.max(func.coalesce(ever, 0), func.coalesce(now, 0))
-    sequence = func.pg_get_serial_sequence(Connection.__tablename__, "id")
-    return highest + 1, func.nextval(sequence, type_=Id)
+    return highest
 
 
 def names_in(outline: ColumnElement[Any]) -> ScalarSelect[str]:

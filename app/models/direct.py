@@ -51,7 +51,6 @@ class Way(Looks, Protocol):
     """How one kind of database does on a connection of its driver what is asked here."""
 
     dialect: Dialect  # that statements are compiled for
-    reserves_ids: bool  # of rows that are stored later
 
     def ask(self, driver: Any, asked: Compiled, values: Any, *, last: bool) -> list[Row]:
         """Run a statement in the transaction that has begun; after the last one it may be committed."""
@@ -80,6 +79,10 @@ class Statement:
         self._asked = {"sqlite": asked, "postgresql": asked if postgresql is None else postgresql}
         self._given = given
         self._compiled: dict[str, Compiled] = {}
+
+    def on(self, dialect: Dialect) -> Sequence[Statement]:
+        """Return the steps that it is done in."""
+        return (self,)
 
     def compiled(self, dialect: Dialect) -> Compiled:
         found = self._compiled.get(dialect.name)
@@ -135,7 +138,7 @@ class Steps:
             "postgresql": [Statement(postgresql)],
         }
 
-    def on(self, dialect: Dialect) -> list[Statement]:
+    def on(self, dialect: Dialect) -> Sequence[Statement]:
         return self._each[dialect.name]
 
 
@@ -144,11 +147,6 @@ class Direct:
 
     def __init__(self, engine: Engine, way: Way) -> None:
         self._engine, self._dialect, self._way = engine, way.dialect, way
-
-    @property
-    def reserves_ids(self) -> bool:
-        """Whether the database gives ids of rows that are stored later."""
-        return self._way.reserves_ids
 
     def all(self, statement: Statement, /, *, forced: bool = True, **values: Any) -> list[Row]:
         """Return the rows of a statement that reads. It may write, too, where it is `relaxing`."""
@@ -166,11 +164,12 @@ class Direct:
         return self._alone(statement, values, writes=True, forced=forced)
 
     def write_together(
-        self, *these: tuple[Statement, Sequence[Mapping[str, Any]]], forced: bool = True
+        self, *these: tuple[Statement | Steps, Sequence[Mapping[str, Any]]], forced: bool = True
     ) -> None:
-        """Run each statement for each of its rows, all in one transaction."""
-        each = [(statement.compiled(self._dialect), row) for statement, rows in these for row in rows]
-        made = [(asked, asked.parameters({**row, RELAXED: not forced})) for asked, row in each]
+        """Run these, one after the other, for each of their rows, all in one transaction."""
+        each = [(step, row) for what, rows in these for row in rows for step in what.on(self._dialect)]
+        asked = [(step.compiled(self._dialect), row) for step, row in each]
+        made = [(one, one.parameters({**row, RELAXED: not forced})) for one, row in asked]
         with Lent(self._engine, self._way) as driver:
             if len(made) == 1:
                 self._way.ask_alone(driver, *made[0], writes=True, forced=forced)

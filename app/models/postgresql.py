@@ -126,7 +126,6 @@ class BoundedConnection(psycopg.Connection[Any]):
 class Way:
     """What app/models/direct.py asks of a connection."""
 
-    reserves_ids = True
     # Values have numbers, as on the server itself.
     dialect: Dialect = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 

@@ -75,8 +75,6 @@ def file_of(url: str | URL) -> Path | None:
 class Way:
     """What app/models/direct.py asks of a connection. Here, sessions begin as it does."""
 
-    reserves_ids = False
-
     def __init__(self, path: Path | None, dialect: Dialect) -> None:
         self.dialect, self._path, self._breaker = dialect, path, Breaker()
         # A database in memory is one connection's, and that one thread's.

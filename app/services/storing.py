@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from sqlalchemy import CTE, FromClause, Select, bindparam, func, insert, literal, select
+from sqlalchemy import FromClause, Select, bindparam, func, insert, literal, null, select
 from sqlalchemy.sql.dml import ReturningInsert
 
 from app.connection_types import KNOWN_WORDS, ConnectionType, find_type
 from app.errors import TokenInvalid, TooManyConnections, UnknownConnectionType
-from app.extensions import direct, settings
+from app.extensions import connection_ids, direct, settings
 from app.models import Connection, User, now
 from app.models.base import Id
 from app.models.connection import next_id
@@ -28,29 +28,27 @@ MANY = 500  # more than are under way at once for one user, wherever they are
 
 
 class _Ways:
-    """How the id of the connection is had that is added next for somebody, and that they may have one."""
+    """How somebody is found who may have one more connection."""
 
     def __init__(self, whom: Select[int]) -> None:
         here, there = next_id()
         locked = whom.with_for_update(of=User, key_share=True)
-        # In the transaction that adds it, with a lock on the user.
+        # In the transaction that adds it, with a lock on the user, and with its id.
         self.locking = Statement(whom.add_columns(here), postgresql=locked.add_columns(there))
-        # Before it, without one, where they may have many more; not on SQLite, which has no ids to reserve.
-        self.reserving = Statement(whom.add_columns(there).where(_COUNT + MANY < _MOST))
+        # Before it, without one, where they may have many more; PostgreSQL gives its id along with it.
+        far = whom.where(_COUNT + MANY < _MOST)
+        self.reserving = Statement(far.add_columns(null()), postgresql=far.add_columns(there))
 
 
 _COUNT = select(func.count()).where(Connection.user_id == standing.USER_ID).scalar_subquery()
 _MOST = bindparam("most", type_=Id)
 
 
-def _adding() -> Steps:
-    """Return what adds a connection and the event of it, where its user may have one more."""
-    room = select(literal(1)).where(_COUNT < _MOST).cte("room")
-    return Steps(audit.recorded(room), _row(audit.of_last_step()), postgresql=_row_and_event(room))
-
-
-def _row_and_event(room: CTE) -> ReturningInsert[tuple[int]]:
-    return _row(room).add_cte(audit.recorded(room).cte("told"))
+def _adding(rows: Select[int]) -> Steps:
+    """Return what adds a connection and the event of it where there is such a row."""
+    room = rows.cte("room")
+    both = _row(room).add_cte(audit.recorded(room).cte("told"))
+    return Steps(audit.recorded(room), _row(audit.of_last_step()), postgresql=both)
 
 
 def _row(room: FromClause) -> ReturningInsert[tuple[int]]:
@@ -61,10 +59,9 @@ def _row(room: FromClause) -> ReturningInsert[tuple[int]]:
 
 
 _FOR_CALLER, _FOR_USER = _Ways(standing.CALLER), _Ways(standing.USER)
-_ADD = _adding()
+_ADD = _adding(select(literal(1)).where(_COUNT < _MOST))
 
-# On PostgreSQL, where the id was reserved: for a user who is still there.
-ADDED = Statement(_row_and_event(select(User.id).where(User.id == standing.USER_ID).cte("room")))
+ADDED = _adding(select(User.id).where(User.id == standing.USER_ID))  # where the user is still there
 
 
 def add(*, caller: Caller, name: str, type: str, data: Mapping[str, Any]) -> Opened:
@@ -95,12 +92,14 @@ def store(
     asked = {**who, "most": settings.max_connections_per_user}
     made_of = partial(_sealed, kept, user_id=user_id, name=name, type=type)
     owed = kept_back()
-    if owed is not None and direct.reserves_ids and waiting.has_company():
+    if owed is not None and waiting.has_company():
         reserved = direct.first(ways.reserving, **asked)
-        if reserved is not None:
-            row = made_of(id=reserved[1])
+        id = reserved and (reserved[1] or connection_ids.take())
+        if id:
+            row = made_of(id=id)
             owed.connections.append(_event(row, kept) | values_of(row))
             return Opened(row.id, row.name, row.type, kept)
+    connection_ids.leave()
     with direct.transaction() as under_way:
         locked = under_way.first(ways.locking, **who)
         if locked is None:

@@ -32,12 +32,16 @@ class Seat:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.stat().st_uid != os.geteuid():
             raise PermissionError("the folder is somebody else's")
-        self._folder, self._number, self._pid = folder, 0, 0
+        self._folder, self._number = folder, 0
+        os.register_at_fork(after_in_child=self._leave)
 
     def __call__(self) -> int:
-        if self._pid != os.getpid():
-            self._number, self._pid = self._take(), os.getpid()
+        if not self._number:
+            self._number = self._take()
         return self._number
+
+    def _leave(self) -> None:
+        self._number = 0
 
     def _take(self) -> int:
         for number in count(1):

@@ -32,6 +32,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.vault import Vault
 
 from .base import NEVER_REUSED, Base, Id, PrimaryKey, now
+from .stored_json import loads
 
 MASK = "--------"
 
@@ -73,7 +74,7 @@ class Connection(Base):
 
     def open(self, vault: Vault) -> dict[str, Any]:
         """Return the data in full, or raise SealBroken."""
-        hidden = json.loads(vault.open(self.sealed, *self.place(self)))
+        hidden = loads(vault.open(self.sealed, *self.place(self)))
         return {name: hidden[name] if shown is None else shown for name, shown in self.outline.items()}
 
     @property

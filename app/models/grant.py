@@ -15,6 +15,7 @@ from app.vault import Vault
 
 from .base import NEVER_REUSED, Base, Id, PrimaryKey, now
 from .renewal import Renewal
+from .stored_json import loads
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Tokens:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Tokens:
-        return cls(**json.loads(raw))
+        return cls(**loads(raw))
 
 
 class Service(Base):

@@ -29,6 +29,7 @@ from .breaker import Breaker
 from .budget import TooLong
 from .direct import Compiled
 from .prepared import BEGIN, COMMIT, Statements
+from .stored_json import loads
 
 CONNECT = 3.0  # seconds, for all addresses of the host together
 REST = 5.0  # seconds after which an idle connection is asked whether it still leads anywhere
@@ -53,6 +54,7 @@ OPTIONS = {
         "keepalives_count": 3,
     },
     "hide_parameters": True,
+    "json_deserializer": loads,
 }
 
 

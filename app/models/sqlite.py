@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ from .breaker import Breaker
 from .budget import TooLong
 from .direct import Compiled
 from .group import MOST, Line, Unit
+from .stored_json import loads_or_none
 
 MEMORY = ":memory:"
 _LOCKED = "another process holds its lock"
@@ -30,14 +30,6 @@ Found = TypeVar("Found")
 # Milliseconds that SQLite waits before we ask again: it looks after 1, 3 and 5. Told to wait longer, it looks
 # ever more seldom, and who lost a few times sleeps for 100 while the lock is free.
 SHORT = 5
-
-
-def _json_or_nothing(text: str) -> Any:
-    """Read stored JSON; SQLite keeps any text, and a spoiled one must not take the other rows along."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
 
 
 class WaitingConnection(sqlite3.Connection):
@@ -61,7 +53,7 @@ class WaitingConnection(sqlite3.Connection):
 
 OPTIONS = {
     "hide_parameters": True,
-    "json_deserializer": _json_or_nothing,
+    "json_deserializer": loads_or_none,
     "connect_args": {"factory": WaitingConnection},
 }
 

@@ -7,7 +7,6 @@ No secret is remembered; a row that does not open never is, nor one that is larg
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import repeat
@@ -21,6 +20,7 @@ from app.extensions import listed, vault
 from app.models import Connection, User
 from app.models.connection import masked
 from app.models.direct import Statement
+from app.models.stored_json import loads_or_none
 from app.vault import SealBroken
 
 from . import alarm, standing
@@ -99,19 +99,11 @@ def shown(row: Any) -> Opened:
 
 
 def _anew(row: _Stored, make: Callable[[Opened], Made]) -> Made:
-    found = shown(row._replace(outline=_said(row.outline)))
+    found = shown(row._replace(outline=loads_or_none(row.outline)))
     made = make(found)
     if not found.unreadable and len(row.outline) + len(row.sealed) <= LARGEST:
         listed.keep((make, row.id), (row, made), until=time() + KEPT)
     return made
-
-
-def _said(outline: str) -> Any:
-    """Read an outline. SQLite keeps any text: a spoiled one must not take the other rows along."""
-    try:
-        return json.loads(outline)
-    except ValueError:
-        return None
 
 
 def _without_secrets(row: Any) -> dict[str, Any]:

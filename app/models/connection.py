@@ -6,7 +6,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from sqlalchemy import (
     JSON,
@@ -74,8 +74,7 @@ class Connection(Base):
 
     def open(self, vault: Vault) -> dict[str, Any]:
         """Return the data in full, or raise SealBroken."""
-        hidden = loads(vault.open(self.sealed, *self.place(self)))
-        return {name: hidden[name] if shown is None else shown for name, shown in self.outline.items()}
+        return data_of(self, vault)
 
     @property
     def holds_one_token(self) -> bool:
@@ -87,6 +86,27 @@ class Connection(Base):
         """Return what the seal is bound to. `row` is an object, or a plain row of the columns `BOUND_TO`."""
         outline = _SORTED.encode(row.outline)
         return ("connections", row.id, row.incarnation, row.user_id, row.type, "data", outline)
+
+
+class Stored(NamedTuple):
+    """The columns of a connection that it takes to open and to show it, in the order of `STORED`."""
+
+    id: int
+    user_id: int
+    incarnation: str
+    name: str
+    type: str
+    outline: Any  # what it says, or the text that does
+    sealed: bytes
+
+
+STORED = tuple(Connection.__table__.c[name] for name in Stored._fields)
+
+
+def data_of(row: Connection | Stored, vault: Vault) -> dict[str, Any]:
+    """Return the data in full, or raise SealBroken."""
+    hidden = loads(vault.open(row.sealed, *Connection.place(row)))
+    return {name: hidden[name] if shown is None else shown for name, shown in row.outline.items()}
 
 
 def masked(outline: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,8 +18,7 @@ from app.errors import (
 from app.extensions import db, reading, vault
 from app.models import Connection, User
 from app.models.base import Id
-from app.models.connection import has_plain_names, names_in
-from app.models.direct import columns_of, made
+from app.models.connection import STORED, Stored, data_of, has_plain_names, names_in
 from app.vault import SealBroken
 
 from . import alarm, audit, standing
@@ -31,7 +30,7 @@ _MASK_WITHOUT_SECRET = "A mask stands for a stored secret, and none is stored he
 
 
 _MINE = and_(Connection.user_id == User.id, Connection.id == bindparam("id", type_=Id))
-_FROM_USER = select(*columns_of(Connection)).where(standing.STANDS)
+_FROM_USER = select(*STORED).where(standing.STANDS)
 _READ = audit.told_with(
     _FROM_USER.select_from(standing.USERS.outerjoin(Connection, _MINE)),
     "connection.read",
@@ -44,7 +43,7 @@ _READ = audit.told_with(
 def read(*, caller: Caller, id: int | None) -> Opened:
     """Return one connection in full. Raises ConnectionNotFound, SecretUnreadable, TokenInvalid."""
     [found] = standing.rows(_READ.best, caller, id=id or 0, **audit.told())
-    row, told = made(Connection, found[:-1]), found[-1]
+    row, told = Stored(*found[:-1]), found[-1]
     if row.id is None:
         raise ConnectionNotFound
     if not told:
@@ -121,10 +120,10 @@ def find(user_id: int, id: int | None, *, to_change: bool = True) -> Connection:
     return row
 
 
-def opened(row: Connection) -> dict[str, Any]:
+def opened(row: Connection | Stored) -> dict[str, Any]:
     """Return the data of a row in full. Raises SecretUnreadable."""
     try:
-        return row.open(vault)
+        return data_of(row, vault)
     except SealBroken:
         alarm.does_not_open("connections", row.id)
         raise SecretUnreadable from None

@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import repeat
 from time import time
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Text, cast, select
 
 from app.connection_types import type_of
 from app.extensions import listed, vault
 from app.models import Connection, User
-from app.models.connection import masked
+from app.models.connection import STORED, Stored, masked
 from app.models.direct import Statement
 from app.models.stored_json import loads_or_none
 from app.vault import SealBroken
@@ -32,31 +32,11 @@ KEPT = 3600.0  # seconds
 LARGEST = 1024  # characters and bytes of a row that is remembered: one takes up a few kilobytes at most
 
 _EVERY = Statement(
-    select(
-        Connection.id,
-        Connection.user_id,
-        Connection.incarnation,
-        Connection.name,
-        Connection.type,
-        cast(Connection.outline, Text),
-        Connection.sealed,
-    )
+    select(*(cast(column, Text) if column.name == "outline" else column for column in STORED))
     .select_from(standing.USERS.outerjoin(Connection, Connection.user_id == User.id))
     .where(standing.STANDS)
     .order_by(Connection.id)
 )
-
-
-class _Stored(NamedTuple):
-    """A row of `_EVERY`: all that the seal is bound to, the seal, and what else is shown."""
-
-    id: int
-    user_id: int
-    incarnation: str
-    name: str
-    type: str
-    outline: Any  # the text that is stored, or what it says
-    sealed: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +58,7 @@ def every(*, caller: Caller, make: Callable[[Opened], Made]) -> list[Made]:
     rows = [row for row in standing.rows(_EVERY, caller) if row[0] is not None]
     known = listed.several(zip(repeat(make), [row[0] for row in rows]))
     return [
-        before[1] if before is not None and before[0] == row else _anew(_Stored(*row), make)
+        before[1] if before is not None and before[0] == row else _anew(Stored(*row), make)
         for row, before in zip(rows, known, strict=True)
     ]
 
@@ -98,7 +78,7 @@ def shown(row: Any) -> Opened:
     return Opened(row.id, row.name, row.type, masked(row.outline))
 
 
-def _anew(row: _Stored, make: Callable[[Opened], Made]) -> Made:
+def _anew(row: Stored, make: Callable[[Opened], Made]) -> Made:
     found = shown(row._replace(outline=loads_or_none(row.outline)))
     made = make(found)
     if not found.unreadable and len(row.outline) + len(row.sealed) <= LARGEST:

@@ -236,7 +236,9 @@ def columns_of(model: type[Base]) -> tuple[Column[Any], ...]:
 
 def made(model: type[Model], values: Row) -> Model:
     """Return an object of these values, as if a session had loaded it and let it go."""
-    return model.of(**dict(zip(_names_of(model), values, strict=True)))
+    row = model.of()
+    instance_dict(row).update(zip(_names_of(model), values, strict=True))
+    return row
 
 
 def values_of(row: Base) -> dict[str, Any]:

@@ -7,7 +7,7 @@ UV_VERSION := 0.13.8
 export UV_SYSTEM_CERTS := true
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help run test check format lock audit figures storm kills faults rotation canaries mutants first pictures bench profile growth lists renewals starting
+.PHONY: help run test check format lock audit figures storm kills faults rotation canaries mutants first pictures bench change profile growth lists renewals starting
 
 help: ## print these lines
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' $(MAKEFILE_LIST) | while read name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -57,6 +57,9 @@ pictures: $(VENV)/.ok ## photograph the pages for docs/pictures; ARGS="--all FOL
 
 bench: $(VENV)/.ok ## ask each operation beside bare Flask, in turns: requests a second, p50, p99, CPU, memory, as ratios
 	@$(BIN)/python -m benchmarks.speed.bench $(ARGS)
+
+change: $(VENV)/.ok ## ask each operation of this checkout and of another (FOLDER), in turns: what a change gives
+	@$(BIN)/python -m benchmarks.speed.change $(ARGS) $(FOLDER)
 
 profile: $(VENV)/.ok ## answer each operation in one thread: whose code takes how much of the CPU of a request
 	@$(BIN)/python -m benchmarks.speed.profile $(ARGS)

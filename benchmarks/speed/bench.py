@@ -42,6 +42,9 @@ class Row:
     def name(self) -> str:
         return self.operation.name + (ALONE if self.alone else "")
 
+    def load(self, usual: Generator) -> Generator:
+        return replace(usual, connections=1) if self.alone else usual
+
 
 ROWS = {row.name: row for row in (*map(Row, OPERATIONS), Row(ONE, alone=True), Row(TOKEN, alone=True))}
 
@@ -59,8 +62,7 @@ class Bench:
     claimed: bool
 
     def measure(self, row: Row, generator: Generator, rounds: int) -> list[Round]:
-        if row.alone:
-            generator = replace(generator, connections=1)
+        generator = row.load(generator)
         sides = Side(self.bare, BARE, self.population), Side(self.house, row.operation, self.population)
         found = alternate(*sides, generator, self.machine, rounds)
         title = f"\n{row.name}, {self.title}, {generator.connections} at a time"

@@ -36,11 +36,11 @@ LISTING = (
 class Process:
     """A python of ours, with these settings and no others. What it says on stderr is kept."""
 
-    def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str], folder: Path = ROOT) -> None:
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by close()
         self.process = subprocess.Popen(
             [sys.executable, "-m", *command],
-            cwd=ROOT,
+            cwd=folder,
             env=only(environ),
             stdout=subprocess.DEVNULL,
             stderr=self._log,
@@ -67,10 +67,12 @@ class Process:
 class Server(Process):
     """A gunicorn; what is measured of it is its workers."""
 
-    def __init__(self, options: Sequence[str], environ: Mapping[str, str], port: int) -> None:
+    def __init__(
+        self, options: Sequence[str], environ: Mapping[str, str], port: int, folder: Path = ROOT
+    ) -> None:
         self.port, self.url = port, f"http://127.0.0.1:{port}"
         self.began = time.monotonic()
-        super().__init__(["gunicorn", "-b", f"127.0.0.1:{port}", *ENDLESS, *options], environ)
+        super().__init__(["gunicorn", "-b", f"127.0.0.1:{port}", *ENDLESS, *options], environ, folder)
 
     @property
     def workers(self) -> list[psutil.Process]:
@@ -116,10 +118,12 @@ def bare(packages: Sequence[str] = (), *options: str) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def latchkey(environ: Mapping[str, str], *options: str) -> Iterator[Server]:
+def latchkey(environ: Mapping[str, str], *options: str, folder: Path = ROOT) -> Iterator[Server]:
+    """Run Latchkey, of this checkout or of another one that lies in `folder`."""
     port = free_port()
     environ = {**environ, "PUBLIC_URL": f"http://127.0.0.1:{port}"}
-    with running(Server(["-c", "gunicorn.conf.py", *options, "wsgi:app"], environ, port)) as server:
+    command = ["-c", "gunicorn.conf.py", *options, "wsgi:app"]
+    with running(Server(command, environ, port, folder)) as server:
         yield server
 
 

@@ -53,7 +53,10 @@ def test_what_is_left_after_a_while_is_given_to_nobody(user: User, monkeypatch: 
     assert connection_ids.take() == first + MANY
 
 
-def test_what_is_left_when_a_connection_is_stored_at_once_is_given_to_nobody(user: User) -> None:
+def test_what_is_left_when_a_connection_is_stored_at_once_is_given_to_nobody(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reserving, "KEPT", 60.0)
     stored(user)
     reserved = connection_ids.take() or 0
     assert (stored(user), connection_ids.take()) == (reserved + MANY, reserved + MANY + 1)

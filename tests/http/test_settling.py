@@ -13,7 +13,7 @@ from werkzeug.test import EnvironBuilder
 
 from app.extensions import db
 from app.http.settling import Unsettled, settle
-from app.models import AuditEvent, BrowserSession, Connection, Flow
+from app.models import AuditEvent, BrowserSession, Connection, Flow, reserving
 from app.models import User as UserRow
 from app.models.base import Base
 from app.services import storing
@@ -181,11 +181,12 @@ def test_a_user_who_is_gone_meanwhile_spoils_no_other_answer(service: Service) -
 
 
 @pytest.fixture
-def far_from_full(start_service: StartService) -> Service:
+def far_from_full(start_service: StartService, monkeypatch: pytest.MonkeyPatch) -> Service:
     """A service whose users have many more connections before them after the first, and not after that.
 
-    It has one connection already: before that, SQLite reserves no ids.
+    It has one connection already: before that, SQLite reserves no ids. Those that it has reserved stay.
     """
+    monkeypatch.setattr(reserving, "KEPT", 60.0)
     service = start_service(MAX_CONNECTIONS_PER_USER=str(storing.MANY + 2))
     adds(service, [service.user()])[0].body()
     return service
